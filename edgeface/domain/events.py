@@ -1,0 +1,188 @@
+"""Past-tense facts. `t_s` is the device's monotonic time (in a replay: the position in the recording). People are
+named by the gallery's pseudonymous record id. `to_dict` is the one serialisation: the audit log, `--json` and the
+control socket all use it (docs/design.md, section 10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    kind: ClassVar[str] = "event"
+    t_s: float
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON types only; `event` is the kind; None values are kept so that the keys are always there."""
+        out: dict[str, object] = {"event": self.kind}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            out[f.name] = value.value if isinstance(value, Enum) else value
+        out["t_s"] = round(self.t_s, 4)
+        return out
+
+
+# -- decisions about people -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AccessGranted(Event):
+    kind: ClassVar[str] = "access_granted"
+    track: int
+    person: str
+    score: float
+    margin: float
+    evidence_ms: int
+    grant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessDenied(Event):
+    """`reason` is a DenialReason's value, or for poor quality the QualityIssue is in `detail`."""
+
+    kind: ClassVar[str] = "access_denied"
+    track: int
+    reason: str
+    person: str | None = None
+    score: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoofRefused(Event):
+    """`score` is the fused probability of an attack, 0 to 1."""
+
+    kind: ClassVar[str] = "spoof_refused"
+    track: int
+    reason: str
+    score: float
+    person: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TailgatingSeen(Event):
+    kind: ClassVar[str] = "tailgating_seen"
+    track: int
+    granted_person: str
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockoutStarted(Event):
+    """`scope` is "track" or "door"."""
+
+    kind: ClassVar[str] = "lockout_started"
+    scope: str
+    track: int | None
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LockoutEnded(Event):
+    kind: ClassVar[str] = "lockout_ended"
+    scope: str
+
+
+# -- the door ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DoorUnlocked(Event):
+    kind: ClassVar[str] = "door_unlocked"
+    grant_id: str
+    pulse_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoorLocked(Event):
+    """`cause`: pulse_ended, requested, client_gone, client_silent, client_nonsense, relocked, stopping, starting."""
+
+    kind: ClassVar[str] = "door_locked"
+    cause: str
+    grant_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DoorProcessLost(Event):
+    kind: ClassVar[str] = "door_process_lost"
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DoorProcessRecovered(Event):
+    kind: ClassVar[str] = "door_process_recovered"
+
+
+# -- the device ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStarted(Event):
+    kind: ClassVar[str] = "daemon_started"
+    version: str
+    people: int
+    templates: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStopped(Event):
+    kind: ClassVar[str] = "daemon_stopped"
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraLost(Event):
+    """`fault`: unavailable, stalled, black, frozen."""
+
+    kind: ClassVar[str] = "camera_lost"
+    fault: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraRecovered(Event):
+    kind: ClassVar[str] = "camera_recovered"
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessUnavailable(Event):
+    kind: ClassVar[str] = "liveness_unavailable"
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRefused(Event):
+    """A gallery record that doesn't authenticate; that person is refused, the others work."""
+
+    kind: ClassVar[str] = "record_refused"
+    person: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class StorageFault(Event):
+    kind: ClassVar[str] = "storage_fault"
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class StorageRecovered(Event):
+    kind: ClassVar[str] = "storage_recovered"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonEnrolled(Event):
+    kind: ClassVar[str] = "person_enrolled"
+    person: str
+    templates: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRemoved(Event):
+    kind: ClassVar[str] = "person_removed"
+    person: str

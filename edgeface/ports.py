@@ -1,0 +1,158 @@
+"""What the application needs of the world. Adapters implement these; every one has a fake that ships with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from edgeface.domain.events import Event
+from edgeface.domain.types import Embedding, Face, Frame, Landmarks, Person, Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class CameraInfo:
+    """`live` is False for a recording: then `captured_s` is the position in it, and nothing is ever dropped."""
+
+    name: str
+    width: int
+    height: int
+    fps: float
+    live: bool
+
+
+class Camera(Protocol):
+    """A source of frames. Not thread-safe; opened, read and closed by one thread."""
+
+    def open(self) -> CameraInfo:
+        """Raises CameraUnavailable (or SourceError for a recording) with what to do about it."""
+        ...
+
+    def read(self, timeout_s: float) -> Frame:
+        """The next frame; blocks at most `timeout_s`. Raises CameraStalled, CameraUnavailable (it vanished: close,
+        then open again), EndOfStream (recordings)."""
+        ...
+
+    def close(self) -> None:
+        """Idempotent."""
+        ...
+
+
+class FaceDetector(Protocol):
+    def detect(self, pixels: Pixels) -> list[Face]:
+        """Faces in frame pixels, best score first. `pixels` is (h, w, 3) uint8 BGR."""
+        ...
+
+
+class LandmarkModel(Protocol):
+    def landmarks(self, pixels: Pixels, face: Face) -> Landmarks: ...
+
+
+class SpoofModel(Protocol):
+    def score(self, pixels: Pixels, face: Face) -> float:
+        """Probability, 0 to 1, that `face` is an attack (print, screen)."""
+        ...
+
+
+class Embedder(Protocol):
+    @property
+    def model(self) -> str:
+        """The manifest's id of the model; templates of another model are not comparable."""
+        ...
+
+    def embed(self, pixels: Pixels, face: Face) -> Embedding: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DoorStatus:
+    """`mode`: normal, lockdown, free_access; `relay_energised` is the pin's logical state now."""
+
+    locked: bool
+    mode: str
+    grant_id: str | None
+    detail: str = ""
+
+
+class Door(Protocol):
+    """The application's end of the door: never a pin, always the door process (or a fake of it). Thread-safe."""
+
+    def grant(self, grant_id: str, pulse_ms: int) -> None:
+        """Asks for one pulse; returns when the door process has accepted it (the relay has moved). The pulse's end
+        is the door process's own business. Raises GrantRefused or DoorUnavailable; both leave it locked."""
+        ...
+
+    def lock(self) -> None:
+        """Locks now, ending any pulse. Raises DoorUnavailable."""
+        ...
+
+    def status(self) -> DoorStatus:
+        """Raises DoorUnavailable."""
+        ...
+
+    def poll_events(self) -> list[Event]:
+        """Door events (DoorUnlocked, DoorLocked, ...) since the last call; never blocks."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class GalleryStore(Protocol):
+    """Durable, encrypted people. A method that returns has made its effect durable. Thread-safe."""
+
+    def put(self, person: Person) -> None:
+        """Inserts or replaces. Raises RecordConflict where `person.seq` is not above the stored one, StorageError."""
+        ...
+
+    def remove(self, person_id: str) -> None:
+        """Crypto-erase: the person's key and record are gone from the file when this returns; a tombstone stays.
+        Raises PersonUnknown, StorageError."""
+        ...
+
+    def get(self, person_id: str) -> Person:
+        """Raises PersonUnknown, RecordDamaged."""
+        ...
+
+    def people(self) -> Iterator[Person]:
+        """All that authenticate, by id; damaged ones are left out, see `damaged`."""
+        ...
+
+    def damaged(self) -> Mapping[str, str]:
+        """record id -> sentence, of every record that does not authenticate."""
+        ...
+
+    def version(self) -> int:
+        """Rises with every change, by whichever process; cheap to ask."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class AuditLog(Protocol):
+    """Durable, hash-chained events. Thread-safe."""
+
+    def append(self, events: Iterable[Event]) -> None:
+        """Durable when this returns. Raises StorageError; a grant is not carried out if this fails."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Clock(Protocol):
+    def monotonic_s(self) -> float: ...
+
+    def utc(self) -> datetime:
+        """Timezone-aware UTC."""
+        ...
+
+    def is_set(self) -> bool:
+        """False while the wall clock can't be right (before this software's own release date)."""
+        ...
+
+
+class Keys(Protocol):
+    """The device's secrets, each derived from the one device key (HKDF, by purpose)."""
+
+    def secret(self, purpose: str, length: int = 32) -> bytes:
+        """Raises KeyRejected."""
+        ...
