@@ -48,6 +48,7 @@ class AccessDenied(Event):
     person: str | None = None
     score: float | None = None
     detail: str = ""
+    evidence_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class SpoofRefused(Event):
     score: float
     person: str | None = None
     detail: str = ""
+    evidence_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

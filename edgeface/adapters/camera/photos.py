@@ -1,0 +1,50 @@
+"""Still pictures from files, for enrolment and evaluation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edgeface.domain.errors import SourceError
+from edgeface.domain.types import Pixels
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+MAX_BYTES = 40 * 1024 * 1024  # the largest JPEG of a 100-megapixel camera; more is no portrait
+MAX_PIXELS = 120_000_000  # 360 MB decoded: a Pi with 1 GB survives it
+WORKING_SIDE = 2048  # faces are looked for at 128 to 192 pixels a side, so nothing is lost beyond this
+
+
+def read_photo(path: Path) -> Pixels:
+    """(h, w, 3) uint8 BGR, upright by its EXIF orientation, at most 2,048 pixels a side. Raises SourceError."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise SourceError(f"The photo {path} has {size:,} bytes, which is too large.", "Export it smaller.")
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as e:
+        raise SourceError(f"The photo {path} can't be read ({e.strerror or e}).", "Check the path.") from None
+    picture = decode_photo(data, str(path))
+    return picture
+
+
+def decode_photo(data: bytes | np.ndarray, name: str) -> Pixels:
+    """The same for a picture in memory; `name` is for the message. Raises SourceError."""
+    buffer = np.frombuffer(data, np.uint8) if isinstance(data, bytes) else data
+    try:
+        # OpenCV refuses more than 2^30 pixels itself; what lies between is refused here, after decoding
+        picture = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
+    except cv2.error:
+        picture = None
+    if picture is None:
+        raise SourceError(
+            f"The photo {name} is no picture that can be decoded, or is cut short.", "Give a JPEG or PNG file."
+        )
+    h, w = picture.shape[:2]
+    if h * w > MAX_PIXELS:
+        raise SourceError(f"The photo {name} has {w} x {h} pixels, which is too large.", "Export it smaller.")
+    scale = WORKING_SIDE / max(h, w)
+    if scale < 1:
+        picture = cv2.resize(picture, (round(w * scale), round(h * scale)), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(picture, dtype=np.uint8)

@@ -1,0 +1,268 @@
+"""START HERE. One frame, from the camera to the relay:
+
+    detect -> track -> quality -> landmarks -> liveness -> embed -> match -> policy.decide -> Grant -> door
+                                                                         \\-> events -> audit log, listeners
+
+One owner per step, one direction. The loop holds what lives longer than a frame (tracks, lockouts, the pulse that
+runs); every rule is the domain's. It is called by the vision thread (`daemon.py`) and by `replay`, with the same code
+on a real or a virtual clock. Read next: `ports.py`, `domain/policy.py`, `doord/`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from edgeface.app.execution import Executor
+from edgeface.app.people import LiveGallery, Snapshot
+from edgeface.app.recorder import Recorder
+from edgeface.app.rules import Rules
+from edgeface.app.subject import Seen, Subject
+from edgeface.domain.events import Event, LivenessUnavailable, LockoutEnded, TailgatingSeen
+from edgeface.domain.lockout import DoorLockout, TrackLockout
+from edgeface.domain.motion import MotionGate
+from edgeface.domain.policy import Evidence, decide
+from edgeface.domain.quality import assess
+from edgeface.domain.schedule import needs_clock
+from edgeface.domain.streak import Agreed, Cooldown, StreakRule
+from edgeface.domain.tracking import Track, Tracker, primary
+from edgeface.domain.types import Decision, DenialReason, Deny, Face, Frame, Grant, Landmarks, Pixels, QualityIssue
+from edgeface.ports import Clock, Door, Embedder, FaceDetector, LandmarkModel, SpoofModel
+
+T = TypeVar("T")
+
+IDLE_AFTER_S = 2.0  # an empty, still doorway this long: the detector slows down
+TAILGATER_SIZE = 0.35  # of the granted face's eye distance: two to three times as far away is not behind him any more
+TAILGATER_S = 0.2  # a second face must stay this long: one false detection is no tailgater
+
+
+class Vision:
+    """The four models, as the loop wants them."""
+
+    def __init__(
+        self, detector: FaceDetector, landmarks: LandmarkModel, spoof: SpoofModel, embedder: Embedder
+    ) -> None:
+        self.detector, self.landmarks, self.spoof, self.embedder = detector, landmarks, spoof, embedder
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the door sees now; for the control socket and the screen at the door."""
+
+    frame: Frame
+    tracks: tuple[Track, ...]
+    subject: int | None
+    decision: Decision | None
+    hint: str | None
+
+
+class DoorLoop:
+    """Not thread-safe: one thread calls `step`. `latest`, `mode`, `timings` may be read by others."""
+
+    def __init__(
+        self,
+        vision: Vision,
+        gallery: LiveGallery,
+        door: Door,
+        recorder: Recorder,
+        clock: Clock,
+        rules: Rules,
+        rng: Random,
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._vision, self._gallery, self._clock, self._rules = vision, gallery, clock, rules
+        self._recorder, self._rng, self._timer = recorder, rng, timer
+        self._tracker, self._motion = Tracker(rules.tracker), MotionGate()
+        self._failures, self._spoofs = TrackLockout(rules.failures), DoorLockout(rules.spoofs)
+        self._cooldown = Cooldown(rules.cooldown_s)
+        self._executor = Executor(door, recorder, clock, rules, self._failures, self._spoofs, self._cooldown, rng)
+        self._subjects: dict[int, Subject] = {}
+        self._primary: int | None = None
+        self._last_busy_s = self._last_look_s = float("-inf")
+        self._period_s: float | None = None
+        self._before_s: float | None = None
+        self._told_unavailable = False
+        self.mode = "normal"
+        self.latest: View | None = None
+        self.timings: dict[str, float] = {}
+
+    def step(self, frame: Frame) -> Decision | None:
+        """Everything that this frame brings about; None where there was nobody to decide on. Times of the evidence are
+        the frame's capture; the clock is asked again when something is about to open."""
+        now = frame.captured_s
+        self.timings = {}
+        self._measure_rate(now)
+        self._report_lockouts(now)
+        if self._idle(frame, now):
+            return None
+        faces = self._timed("detect", lambda: self._vision.detector.detect(frame.pixels))
+        tracks = self._tracker.update(faces, now)
+        for gone in self._tracker.ended:
+            self._forget(gone, now)
+        if tracks:
+            self._last_busy_s = now
+        chosen = primary(tracks, self._primary)
+        self._primary = chosen.id if chosen is not None else self._held_primary(tracks)
+        self._report_tailgating(tracks, now)
+        decision = None if chosen is None else self._attend(frame, chosen)
+        hint = None if chosen is None else self._subjects[chosen.id].hint
+        self.latest = View(frame, tuple(tracks), self._primary, decision, hint)
+        return decision
+
+    def camera_lost(self) -> None:
+        """No frames for a while: what was seen before is history, and evidence must not bridge the gap. (The tracks
+        end by their own rule when the next frame comes.)"""
+        for track in list(self._subjects):
+            self._forget(track, self._clock.monotonic_s())
+        self._primary, self._before_s, self.latest = None, None, None
+
+    # -- one subject ----------------------------------------------------------------------------------------------
+
+    def _attend(self, frame: Frame, track: Track) -> Decision | None:
+        subject = self._subjects.get(track.id)
+        snapshot = self._gallery.now
+        if subject is None:
+            streak = StreakRule(
+                snapshot.match_rule, self._rules.needed, self._rules.window, pause_s=self._rules.attempt_pause_s
+            )
+            subject = self._subjects[track.id] = Subject(track, streak, self._rules.liveness, self._rng)
+        subject.track = track
+        if subject.held(frame.captured_s) or self._executor.pulse_for(track.id, frame.captured_s):
+            return None
+        self._observe(frame, subject, snapshot)
+        decision = self._timed("decide", lambda: decide(self._evidence(subject, snapshot), self._rules.policy))
+        return self._carry_out(decision, subject, snapshot)
+
+    def _observe(self, frame: Frame, subject: Subject, snapshot: Snapshot) -> None:
+        """The early exits: a face too small is not looked into, a poor one is not embedded."""
+        face, now, pixels = subject.track.face, frame.captured_s, frame.pixels
+        landmarks: Landmarks | None = None
+        if face.eye_distance_px >= self._rules.quality.min_eye_distance_px:
+            landmarks = self._timed("landmarks", lambda: self._vision.landmarks.landmarks(pixels, face))
+        quality = self._timed("quality", lambda: assess(pixels, face, self._rules.quality, landmarks))
+        seen = Seen(now, quality, landmarks)
+        if quality.issue is None:
+            seen = self._recognise(seen, subject, pixels, face, snapshot)
+        fps = None if self._period_s is None else 1.0 / self._period_s
+        self._timed("liveness", lambda: subject.add(seen, fps, pixels))
+        if subject.liveness is not None and subject.liveness.unavailable and not self._told_unavailable:
+            self._told_unavailable = True
+            self._recorder.record([LivenessUnavailable(now, detail=subject.liveness.unavailable)])
+
+    def _recognise(self, seen: Seen, subject: Subject, pixels: Pixels, face: Face, snapshot: Snapshot) -> Seen:
+        score = self._timed("spoof", lambda: self._vision.spoof.score(pixels, face))
+        if subject.streak.resting(seen.t_s):
+            return Seen(seen.t_s, seen.quality, seen.landmarks, score)
+        embedding = self._timed("embed", lambda: self._vision.embedder.embed(pixels, face))
+        match = self._timed("match", lambda: snapshot.matrix.match(embedding, snapshot.match_rule.threshold))
+        if not subject.adopted:
+            subject.adopted = True
+            self._failures.adopt(subject.track.id, embedding, match.score, seen.t_s)
+        return Seen(seen.t_s, seen.quality, seen.landmarks, score, embedding, match)
+
+    def _evidence(self, subject: Subject, snapshot: Snapshot) -> Evidence:
+        now, utc = self._clock.monotonic_s(), self._clock.utc()
+        verdict = subject.streak.verdict
+        person = snapshot.people.get(verdict.person) if isinstance(verdict, Agreed) else None
+        timetable = self._rules.timetable
+        prompt = None if subject.liveness is None else subject.liveness.action_prompt
+        return Evidence(
+            track=subject.track.id,
+            now_s=now,
+            last_seen_s=subject.track.last_s,
+            utc=utc,
+            clock_is_set=self._clock.is_set(),
+            door=self._rules.door,
+            mode=self.mode,
+            door_lockout_s=self._spoofs.remaining_s(now),
+            track_lockout_s=self._failures.remaining_s(subject.track.id, now),
+            quality=subject.issue,
+            quality_for_s=subject.poor_for_s(now),
+            passive=subject.passive,
+            spoof_score=subject.spoof_score,
+            unsure_for_s=subject.unsure_for_s(now),
+            action=subject.action,
+            action_hint=prompt,
+            streak=verdict,
+            person=person,
+            schedule_open=person is not None and timetable.allows(person.schedule, utc),
+            time_matters=person is not None and needs_clock(person, timetable),
+            cooldown_s=self._cooldown.remaining_s(person.id, now) if person is not None else 0.0,
+            door_ok=True,  # asked by the grant itself: an answer from before would be a guess
+            audit_ok=self._recorder.fault is None,
+        )
+
+    def _carry_out(self, decision: Decision, subject: Subject, snapshot: Snapshot) -> Decision | None:
+        now = self._clock.monotonic_s()
+        if isinstance(decision, Grant):
+            if self._executor.pulse_running(now):
+                return None  # the door is open for somebody else: decided again when it has locked
+            return self._timed("grant", lambda: self._executor.grant(decision, subject))
+        if isinstance(decision, Deny):
+            subject.hint = decision.reason.value
+            self._executor.deny(decision, subject)
+            return decision
+        subject.hint = decision.hint.value if isinstance(decision.hint, QualityIssue) else decision.hint
+        return decision
+
+    # -- around it --------------------------------------------------------------------------------------------------
+
+    def _idle(self, frame: Frame, now: float) -> bool:
+        moved = self._timed("motion", lambda: self._motion.moved(frame.pixels))
+        if moved:
+            self._last_busy_s = now
+        if now - self._last_busy_s <= IDLE_AFTER_S or now - self._last_look_s >= 1.0 / self._rules.idle_fps:
+            self._last_look_s = now
+            return False
+        return True
+
+    def _measure_rate(self, now: float) -> None:
+        before, self._before_s = self._before_s, now
+        if before is not None and now > before:
+            step = now - before
+            self._period_s = step if self._period_s is None else 0.9 * self._period_s + 0.1 * step
+
+    def _held_primary(self, tracks: list[Track]) -> int | None:
+        return self._primary if any(t.id == self._primary for t in tracks) else None
+
+    def _forget(self, track: int, now: float) -> None:
+        subject = self._subjects.pop(track, None)
+        self._failures.track_gone(track)
+        if subject is None or subject.held(now):
+            return
+        verdict = subject.streak.verdict
+        if isinstance(verdict, Agreed) and subject.passive == "live":
+            gone = Deny(DenialReason.LEFT_VIEW, track, verdict.person, verdict.score)
+            self._executor.deny(gone, subject)
+
+    def _report_lockouts(self, now: float) -> None:
+        events: list[Event] = [LockoutEnded(now, "track")] * self._failures.ended(now)
+        if self._spoofs.ended(now):
+            events.append(LockoutEnded(now, "door"))
+        if events:
+            self._recorder.record(events)
+
+    def _report_tailgating(self, tracks: list[Track], now: float) -> None:
+        granted = self._executor.unreported_grant(now)
+        if granted is None:
+            return
+        near = [
+            t
+            for t in tracks
+            if t.visible
+            and t.id != granted.track
+            and t.age_s >= TAILGATER_S
+            and t.face.eye_distance_px >= TAILGATER_SIZE * granted.eye_distance_px
+        ]
+        if near:
+            self._executor.tailgating_reported()
+            self._recorder.record([TailgatingSeen(now, granted.track, granted.person, len(near))])
+
+    def _timed(self, stage: str, work: Callable[[], T]) -> T:
+        start = self._timer()
+        try:
+            return work()
+        finally:
+            self.timings[stage] = self.timings.get(stage, 0.0) + self._timer() - start

@@ -1,0 +1,182 @@
+"""Frames or photos -> checked templates. The camera at the door, photos and clips go the same way; only the check for
+an attack needs more than one picture and is left out for photos (an admin who sends a photo answers for it)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from edgeface.app.door_loop import Vision
+from edgeface.app.people import Snapshot
+from edgeface.domain.errors import EnrolmentError
+from edgeface.domain.gallery import AlreadyEnrolled, Lookalike, check_enrolment
+from edgeface.domain.liveness import SpoofEvidence, SpoofRule, Verdict
+from edgeface.domain.quality import SENTENCES, QualityLimits, assess
+from edgeface.domain.types import Embedding, Face, Pixels, Template
+
+Source = Literal["camera", "photo", "clip"]
+
+MAX_TEMPLATES = 5  # each further template widens the gallery, and so the threshold, for everybody
+MIN_FRAMES = 5  # of a camera or a clip: the spoof evidence needs more than one, and so does a choice of views
+ENOUGH_FRAMES = 40  # well spread views come in the first seconds; more only look alike
+BYSTANDER_SIZE = 0.4  # of the nearest face's eye distance: a face in the far background is no second person
+SAME_VIEW = 0.92  # cosine from which two pictures of one person show nothing new
+OWN_FACE = 0.3  # cosine below which two pictures don't show one person, for any threshold that a door would use
+LOOKALIKE_BELOW = 0.1  # this little under the threshold a stranger would already be near
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What became of one picture. `reason` is a sentence, empty where it was accepted; `quality` from 0 to 1."""
+
+    source: str
+    accepted: bool
+    reason: str = ""
+    quality: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """The templates to store, what became of each picture, and what the operator should know."""
+
+    templates: tuple[Template, ...]
+    offered: tuple[Offered, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    name: str
+    embedding: Embedding
+    quality: float
+
+
+class Enroller:
+    """Collects pictures of one person. Not thread-safe."""
+
+    def __init__(self, vision: Vision, limits: QualityLimits, spoof: SpoofRule, source: Source) -> None:
+        self._vision, self._limits, self._source = vision, limits, source
+        self._spoof = SpoofEvidence(spoof)
+        self._views: list[_View] = []
+        self._offered: list[Offered] = []
+
+    @property
+    def accepted(self) -> int:
+        return len(self._views)
+
+    @property
+    def enough(self) -> bool:
+        return len(self._views) >= ENOUGH_FRAMES
+
+    def offer(self, pixels: Pixels, name: str, t_s: float = 0.0) -> Offered:
+        """One picture, (h, w, 3) uint8 BGR. Says at once what is wrong with it, so that the person can do better."""
+        offered = self._look(pixels, name, t_s)
+        self._offered.append(offered)
+        return offered
+
+    def finish(self, snapshot: Snapshot, replacing: str | None = None) -> Enrolled:
+        """Raises EnrolmentError, with a reason for each refused picture, where no sound template comes of them, they
+        are an attack, or the person is enrolled already under another id than `replacing`."""
+        reasons = tuple((o.source, o.reason) for o in self._offered if not o.accepted)
+        needed = 1 if self._source == "photo" else MIN_FRAMES
+        if self._source != "photo" and self._spoof.verdict() is Verdict.ATTACK:
+            raise EnrolmentError(
+                "What stood before the camera looks like a picture or a screen, not like a person.",
+                "Enrol the person himself, without glare behind him.",
+                reasons,
+            )
+        if len(self._views) < needed:
+            found = f"{len(self._views)} of {len(self._offered)} pictures can be used, {needed} are needed."
+            raise EnrolmentError(f"Nobody was enrolled: {found}", _advice(reasons), reasons)
+        views, odd = _one_person(self._views)
+        if len(views) < max(needed, len(odd) + 1):
+            raise EnrolmentError(
+                "The pictures do not show one and the same person.", "Give pictures of one person alone.", reasons
+            )
+        templates = tuple(
+            Template(v.embedding.vector, v.embedding.model, self._source, round(v.quality, 3)) for v in _varied(views)
+        )
+        warnings = [f"{v.name} shows somebody else than the other pictures and was left out." for v in odd]
+        warnings += self._check_others(templates, snapshot, replacing)
+        return Enrolled(templates, tuple(self._offered), tuple(warnings))
+
+    def _look(self, pixels: Pixels, name: str, t_s: float) -> Offered:
+        pixels, faces = self._detect(pixels)
+        if not faces:
+            return Offered(name, False, "There is no face in the picture.")
+        face = max(faces, key=lambda f: f.eye_distance_px)
+        near = [f for f in faces if f.eye_distance_px >= BYSTANDER_SIZE * face.eye_distance_px]
+        if len(near) > 1:
+            return Offered(name, False, f"There are {len(near)} faces in the picture; one person alone may be in it.")
+        landmarks = self._vision.landmarks.landmarks(pixels, face)
+        quality = assess(pixels, face, self._limits, landmarks)
+        if quality.issue is not None:
+            return Offered(name, False, SENTENCES[quality.issue], quality.score)
+        if self._source != "photo":
+            self._spoof.add(t_s, self._vision.spoof.score(pixels, face))
+        self._views.append(_View(name, self._vision.embedder.embed(pixels, face), quality.score))
+        return Offered(name, True, quality=quality.score)
+
+    def _detect(self, pixels: Pixels) -> tuple[Pixels, list[Face]]:
+        """A face that fills the picture is found once there is room around it (the detector never saw such)."""
+        faces = self._vision.detector.detect(pixels)
+        if faces or self._source == "camera":
+            return pixels, faces
+        h, w = pixels.shape[:2]
+        roomy = np.pad(pixels, ((h // 2, h // 2), (w // 2, w // 2), (0, 0)), mode="edge")
+        faces = self._vision.detector.detect(roomy)
+        return (roomy, faces) if faces else (pixels, [])
+
+    def _check_others(
+        self, templates: Sequence[Template], snapshot: Snapshot, replacing: str | None
+    ) -> list[str]:
+        threshold = snapshot.choice.threshold
+        found = check_enrolment(templates, snapshot.matrix, threshold, threshold - LOOKALIKE_BELOW, replacing)
+        if found is None:
+            return []
+        who = snapshot.people[found.person]
+        if isinstance(found, AlreadyEnrolled):
+            raise EnrolmentError(
+                f"This person is enrolled already, as {who.name} ({who.id}).",
+                f"Remove that record first (`edgeface gallery remove {who.id}`), or replace it with --replace {who.id}.",
+            )
+        assert isinstance(found, Lookalike)
+        return [
+            f"{who.name} ({who.id}) looks much like this person: the two may be refused as ambiguous. "
+            "More pictures of both, from the door's own camera, help."
+        ]
+
+
+def _one_person(views: list[_View]) -> tuple[list[_View], list[_View]]:
+    """(those that agree with the most central one, the others)."""
+    cosines = _cosines(views)
+    centre = int(cosines.sum(axis=1).argmax())
+    own = [v for v, c in zip(views, cosines[centre], strict=True) if c >= OWN_FACE]
+    return own, [v for v, c in zip(views, cosines[centre], strict=True) if c < OWN_FACE]
+
+
+def _varied(views: list[_View]) -> list[_View]:
+    """The best picture first, then whichever is least like those already chosen, while it shows something new."""
+    cosines = _cosines(views)
+    chosen = [max(range(len(views)), key=lambda i: views[i].quality)]
+    while len(chosen) < min(MAX_TEMPLATES, len(views)):
+        nearest = cosines[:, chosen].max(axis=1)
+        candidate = int(nearest.argmin())
+        if nearest[candidate] >= SAME_VIEW:
+            break
+        chosen.append(candidate)
+    return [views[i] for i in chosen]
+
+
+def _cosines(views: list[_View]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    vectors = np.stack([v.embedding.vector for v in views])
+    return np.asarray(vectors @ vectors.T, np.float32)
+
+
+def _advice(reasons: tuple[tuple[str, str], ...]) -> str:
+    """The commonest reason: mending that one helps most."""
+    sentences = [sentence for _, sentence in reasons]
+    return max(sentences, key=sentences.count) if sentences else "Give at least one picture."

@@ -1,0 +1,143 @@
+"""Carries a decision out: records it first, then opens; counts failures; holds the subject back until the next try.
+Nothing opens that was not recorded before, and nobody is let in who left while it was being written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from edgeface.app.recorder import Recorder
+from edgeface.app.rules import Rules
+from edgeface.app.subject import Subject
+from edgeface.domain.errors import DoorError, GrantRefused, StorageError
+from edgeface.domain.events import AccessDenied, AccessGranted, Event, LockoutStarted, SpoofRefused
+from edgeface.domain.lockout import DoorLockout, TrackLockout
+from edgeface.domain.streak import Cooldown, fresh
+from edgeface.domain.types import Decision, DenialReason, Deny, Grant
+from edgeface.ports import Clock, Door
+
+FAILURES = (DenialReason.UNKNOWN_PERSON, DenialReason.AMBIGUOUS, DenialReason.UNDECIDED)
+
+# How long a subject isn't decided again after a denial. A lockout or a fault is said once and then waited out in
+# silence; a spoof as long as its evidence is held; the rest long enough to read the sentence.
+HOLD_S = {
+    DenialReason.SPOOF: 3.0,
+    DenialReason.LOCKDOWN: 10.0,
+    DenialReason.DOOR_FAULT: 2.0,
+    DenialReason.AUDIT_FAULT: 5.0,
+    DenialReason.POOR_QUALITY: 5.0,
+    DenialReason.OUTSIDE_SCHEDULE: 10.0,
+    DenialReason.NOT_YET_VALID: 10.0,
+    DenialReason.EXPIRED: 10.0,
+    DenialReason.NOT_ALLOWED_HERE: 10.0,
+    DenialReason.CLOCK_NOT_SET: 10.0,
+    DenialReason.LIVENESS_UNAVAILABLE: 10.0,
+}
+HOLD_OTHERWISE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGrant:
+    """The pulse that runs: for whom, and until when by our reckoning (the door process alone ends it)."""
+
+    track: int
+    person: str
+    eye_distance_px: float
+    until_s: float
+
+
+class Executor:
+    """Belongs to the door loop's thread."""
+
+    def __init__(
+        self,
+        door: Door,
+        recorder: Recorder,
+        clock: Clock,
+        rules: Rules,
+        failures: TrackLockout,
+        spoofs: DoorLockout,
+        cooldown: Cooldown,
+        rng: Random,
+    ) -> None:
+        self._door, self._recorder, self._clock, self._rules = door, recorder, clock, rules
+        self._failures, self._spoofs, self._cooldown, self._rng = failures, spoofs, cooldown, rng
+        self._open: OpenGrant | None = None
+        self._tailgating_told = False
+
+    def pulse_running(self, now_s: float) -> bool:
+        return self._open is not None and now_s < self._open.until_s
+
+    def pulse_for(self, track: int, now_s: float) -> bool:
+        return self._open is not None and self._open.track == track and now_s < self._open.until_s
+
+    def unreported_grant(self, now_s: float) -> OpenGrant | None:
+        """The running grant while nobody was reported behind it."""
+        return self._open if self.pulse_running(now_s) and not self._tailgating_told else None
+
+    def tailgating_reported(self) -> None:
+        self._tailgating_told = True
+
+    def grant(self, grant: Grant, subject: Subject) -> Decision:
+        """Opens, or says why not."""
+        grant_id = f"{self._rng.getrandbits(128):032x}"
+        granted = AccessGranted(
+            self._clock.monotonic_s(), grant.track, grant.person, grant.score, grant.margin, grant.evidence_ms, grant_id
+        )
+        try:
+            self._recorder.record_before(granted)
+            now = self._clock.monotonic_s()
+            if not fresh(subject.track.last_s, now, self._rules.policy.freshness_s):  # a slow card took too long
+                return self.deny(Deny(DenialReason.LEFT_VIEW, grant.track, grant.person, grant.score), subject)
+            self._door.grant(grant_id, self._rules.pulse_ms)
+        except StorageError as e:
+            return self.deny(
+                Deny(DenialReason.AUDIT_FAULT, grant.track, grant.person, grant.score, e.message), subject
+            )
+        except GrantRefused as e:
+            reason = DenialReason.LOCKDOWN if e.code == "lockdown" else DenialReason.DOOR_FAULT
+            return self.deny(Deny(reason, grant.track, grant.person, grant.score, e.code), subject)
+        except DoorError as e:
+            return self.deny(Deny(DenialReason.DOOR_FAULT, grant.track, grant.person, grant.score, e.message), subject)
+        eyes = subject.track.face.eye_distance_px
+        self._open = OpenGrant(grant.track, grant.person, eyes, now + self._rules.pulse_ms / 1000)
+        self._tailgating_told = False
+        self._failures.granted(grant.track)
+        self._cooldown.granted(grant.person, now)
+        subject.hint = "granted"
+        subject.begin_again(now, max(self._rules.cooldown_s, self._rules.pulse_ms / 1000))
+        return grant
+
+    def deny(self, denial: Deny, subject: Subject) -> Deny:
+        """Records the denial, counts it, and holds the subject back."""
+        now = self._clock.monotonic_s()
+        evidence_ms = subject.evidence_ms(now)
+        hold_s = HOLD_S.get(denial.reason, HOLD_OTHERWISE_S)
+        events: list[Event] = []
+        if denial.reason is DenialReason.SPOOF:
+            score = 0.0 if denial.score is None else denial.score
+            events.append(
+                SpoofRefused(now, denial.track, denial.reason.value, score, None, denial.detail, evidence_ms)
+            )
+            for_s = self._spoofs.spoofed(now)
+            if for_s is not None:
+                events.append(LockoutStarted(now, "door", None, for_s))
+        else:
+            events.append(
+                AccessDenied(
+                    now, denial.track, denial.reason.value, denial.person, denial.score, denial.detail, evidence_ms
+                )
+            )
+        if denial.reason in FAILURES:
+            for_s = self._failures.failed(denial.track, now, subject.probe)
+            if for_s is not None:
+                events.append(LockoutStarted(now, "track", denial.track, for_s))
+        if denial.reason is DenialReason.TRACK_LOCKED_OUT:
+            hold_s = self._failures.remaining_s(denial.track, now)
+        elif denial.reason is DenialReason.DOOR_LOCKED_OUT:
+            hold_s = self._spoofs.remaining_s(now)
+        elif denial.reason is DenialReason.COOLDOWN and denial.person is not None:
+            hold_s = self._cooldown.remaining_s(denial.person, now)
+        self._recorder.record(events)
+        subject.begin_again(now, hold_s)
+        return denial

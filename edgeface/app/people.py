@@ -1,0 +1,105 @@
+"""Who is known now: an immutable snapshot of the gallery that the door loop reads without a lock, and that is made
+anew beside it when the store changes. Recognition never waits for the gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from edgeface.domain.calibration import ErrorBudget, FmrCurve, ThresholdChoice, derive_threshold, fixed_threshold
+from edgeface.domain.events import Event, PersonEnrolled, PersonRemoved, RecordRefused
+from edgeface.domain.matching import GalleryMatrix, MatchRule
+from edgeface.domain.types import Person
+from edgeface.ports import Clock, GalleryStore
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRule:
+    """How the threshold comes about. `fixed_threshold` None: from the budget and the gallery's size."""
+
+    curve: FmrCurve
+    budget: ErrorBudget
+    fixed_threshold: float | None
+    min_margin: float
+    needed: int
+    window: int
+
+    def choose(self, templates: int) -> ThresholdChoice:
+        if self.fixed_threshold is not None:
+            return fixed_threshold(
+                self.fixed_threshold, self.curve, self.budget, templates, self.needed, self.window
+            )
+        return derive_threshold(self.curve, self.budget, templates, self.needed, self.window)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`people` holds records without their templates: those are in `matrix` alone."""
+
+    version: int
+    matrix: GalleryMatrix
+    people: Mapping[str, Person]
+    choice: ThresholdChoice
+    match_rule: MatchRule
+    damaged: Mapping[str, str]
+
+
+class LiveGallery:
+    """Thread-safe: `refresh` belongs to one thread at a time, `now` to everybody."""
+
+    def __init__(self, store: GalleryStore, model: str, rule: IdentityRule, clock: Clock) -> None:
+        self._store, self._model, self._rule, self._clock = store, model, rule, clock
+        self._snapshot = self._load()
+
+    @property
+    def now(self) -> Snapshot:
+        return self._snapshot
+
+    def refresh(self) -> list[Event]:
+        """Takes over what changed in the store, whoever changed it; empty where nothing did. Raises GalleryError,
+        StorageError: then the snapshot in force stays."""
+        if self._store.version() == self._snapshot.version:
+            return []
+        before, after = self._snapshot, self._load()
+        self._snapshot = after
+        return self._changes(before, after)
+
+    def refused_records(self) -> list[Event]:
+        """One event for each record that doesn't authenticate now; for the start."""
+        now = self._clock.monotonic_s()
+        return [RecordRefused(now, person=i, detail=why) for i, why in self._snapshot.damaged.items()]
+
+    def _load(self) -> Snapshot:
+        version = self._store.version()  # before reading: a change in the meantime is then seen again, not missed
+        records = list(self._store.people())
+        matrix = GalleryMatrix.build(records, self._model)
+        choice = self._rule.choose(matrix.templates)
+        return Snapshot(
+            version=version,
+            matrix=matrix,
+            people={p.id: replace(p, templates=()) for p in records},
+            choice=choice,
+            match_rule=MatchRule(choice.threshold, self._rule.min_margin),
+            damaged=dict(self._store.damaged()),
+        )
+
+    def _changes(self, before: Snapshot, after: Snapshot) -> list[Event]:
+        now = self._clock.monotonic_s()
+        events: list[Event] = []
+        for person in after.people.values():
+            old = before.people.get(person.id)
+            if old is None or old.seq != person.seq:
+                events.append(PersonEnrolled(now, person.id, _templates_of(after, person.id), "gallery"))
+        gone = before.people.keys() - after.people.keys() - after.damaged.keys()
+        events += [PersonRemoved(now, person) for person in sorted(gone)]
+        new = after.damaged.keys() - before.damaged.keys()
+        events += [RecordRefused(now, person=i, detail=after.damaged[i]) for i in sorted(new)]
+        return events
+
+
+def _templates_of(snapshot: Snapshot, person: str) -> int:
+    try:
+        at = snapshot.matrix.people.index(person)
+    except ValueError:
+        return 0
+    return snapshot.matrix.starts[at + 1] - snapshot.matrix.starts[at]

@@ -1,0 +1,252 @@
+"""The settings: the only reader of files and environment. Later ones win: built-in defaults, the file, variables named
+EDGEFACE_<TABLE>__<KEY>, what the caller overrides. All of it is checked as a whole, before anything else starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from edgeface.app import paths, settings_help
+from edgeface.app.settings_groups import (
+    Audit,
+    Camera,
+    Control,
+    Decision,
+    Door,
+    Gallery,
+    Liveness,
+    Lockout,
+    Log,
+    Matching,
+    Quality,
+    Schedule,
+    Vision,
+    setting,
+)
+from edgeface.domain.errors import ConfigError
+from edgeface.domain.schedule import time_zone
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SYSTEM_FILE = Path("/etc/edgeface/edgeface.toml")
+PREFIX = "EDGEFACE_"
+FILE_VARIABLE = "EDGEFACE_CONFIG"
+MAX_FILE_BYTES = 1 << 20  # a settings file is a few KiB; more is a wrong file
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # fits a host name, a topic level and a file name
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, checked and frozen. Takes values as arguments only; `load_settings` reads."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True, env_prefix=PREFIX)
+
+    door_name: str = setting("front", "This door's name; records list the doors that they open.", pattern=f"^{NAME}$")
+    site: str = setting("site", "The site that the door belongs to.", pattern=f"^{NAME}$")
+    time_zone: str = setting("UTC", "IANA name of the time zone that schedules are in, as Europe/Berlin.")
+    state_dir: Path = setting(Path("/var/lib/edgeface"), "What must survive a power cut: gallery, key, audit log.")
+    run_dir: Path = setting(Path("/run/edgeface"), "Sockets.")
+    models_dir: Path | None = setting(None, "The models and their manifest; unset: those that came with the package.")
+    camera: Camera = Field(default_factory=Camera, description="Where pictures come from.")
+    vision: Vision = Field(default_factory=Vision, description="The models.")
+    quality: Quality = Field(default_factory=Quality, description="What a face must be like to be recognised.")
+    liveness: Liveness = Field(default_factory=Liveness, description="What proves a living person.")
+    matching: Matching = Field(default_factory=Matching, description="When a face counts as somebody's.")
+    decision: Decision = Field(default_factory=Decision, description="From recognised to let in.")
+    lockout: Lockout = Field(default_factory=Lockout, description="What happens to those who try again and again.")
+    door: Door = Field(default_factory=Door, description="The relay and the process that owns it.")
+    gallery: Gallery = Field(default_factory=Gallery, description="Where the enrolled people are kept.")
+    audit: Audit = Field(default_factory=Audit, description="The record of what happened.")
+    control: Control = Field(default_factory=Control, description="How other programs reach the running daemon.")
+    log: Log = Field(default_factory=Log, description="What the daemon says about itself.")
+    schedule: tuple[Schedule, ...] = Field((), description="Weekly hours that gallery records refer to by name.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read behind the caller's back; a test's settings are what the test says."""
+        return (init_settings,)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            time_zone(name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+    @model_validator(mode="after")
+    def _schedules_have_names_of_their_own(self) -> Settings:
+        names = [schedule.name for schedule in self.schedule]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"the schedule {name!r} stands there twice")
+        return self
+
+    @property
+    def models_folder(self) -> Path:
+        return self.models_dir or paths.models_dir()
+
+    @property
+    def door_socket(self) -> Path:
+        return self.door.socket or self.run_dir / "door.sock"
+
+    @property
+    def board_socket(self) -> Path:
+        return self.door.board_socket or self.run_dir / "board.sock"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.control.socket or self.run_dir / "control.sock"
+
+    @property
+    def gallery_path(self) -> Path:
+        return self.gallery.path or self.state_dir / "gallery.db"
+
+    @property
+    def key_file(self) -> Path:
+        return self.gallery.key_file or self.state_dir / "device.key"
+
+    @property
+    def audit_folder(self) -> Path:
+        return self.audit.folder or self.state_dir / "audit"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`file` is the file that was read, None where there is none. `origins`: key -> where its value is from, as
+    "edgeface.toml, line 3" or "$EDGEFACE_DOOR__PIN"; keys that are missing there have their default."""
+
+    settings: Settings
+    file: Path | None
+    origins: Mapping[str, str]
+
+    def origin(self, key: str) -> str:
+        return self.origins.get(key, "default")
+
+
+def load_settings(
+    path: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """The checked settings. `path`: the file; None: $EDGEFACE_CONFIG, else /etc/edgeface/edgeface.toml where that
+    exists, else the defaults. `overrides`: {"door.pulse_ms": 2000}, above all else. Raises ConfigError."""
+    return read_settings(path, overrides, environ).settings
+
+
+def read_settings(
+    path: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Loaded:
+    """As `load_settings`, with where each value is from."""
+    environ = os.environ if environ is None else environ
+    file = _choose_file(path, environ)
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    if file is not None:
+        _read_file(file, values, origins)
+    for name, key in _variables(environ).items():
+        _put(values, key, _from_text(environ[name]))
+        origins[key] = f"${name}"
+    for key, value in (overrides or {}).items():
+        _refuse_unknown(key, "the command line")
+        _put(values, key, value)
+        origins[key] = "command line"
+    try:
+        return Loaded(Settings(**values), file, origins)
+    except ValidationError as error:
+        raise settings_help.explain_refusal(error, Settings, origins) from None
+
+
+def _choose_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    named = path or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
+    return named or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
+
+
+def _read_file(file: Path, values: dict[str, Any], origins: dict[str, str]) -> None:
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise ConfigError(f"The settings file {file} is larger than 1 MiB.", "Is it the right file?")
+        text = data.decode("utf-8")
+        values.update(tomllib.loads(text))
+    except OSError as error:
+        raise ConfigError(
+            f"The settings file {file} can't be read: {error.strerror}.", "Name another one with --config."
+        ) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"The settings file {file} is no TOML: {error}.", "Mend that place.") from None
+    lines = settings_help.lines_of_keys(text)
+    for key in settings_help.flat_keys(values):
+        line = lines.get(re.sub(r"\[\d+\]", "", key))
+        origins[key] = f"{file.name}, line {line}" if line else file.name
+        _refuse_unknown(key, origins[key])
+    _anchor_paths(values, file.absolute().parent)
+
+
+def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
+    """A relative path in a file is meant from the file's own folder: a daemon has no working folder to speak of."""
+    for key, field in settings_help.fields(Settings).items():
+        value = settings_help.get(values, key)
+        if isinstance(value, str) and value and settings_help.is_path(field):
+            _put(values, key, str(folder / value))
+        elif key == "camera.source" and isinstance(value, str) and value.startswith("replay:"):
+            _put(values, key, f"replay:{folder / value.removeprefix('replay:')}")
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variable -> key. One that is nearly a setting's is an error, and so is every unknown one with two underscores;
+    other programs may have their own EDGEFACE_… variables."""
+    known = {key.upper().replace(".", "__"): key for key in settings_help.fields(Settings)}
+    found: dict[str, str] = {}
+    for name in sorted(environ):
+        rest = name.removeprefix(PREFIX)
+        if rest == name:
+            continue
+        if rest in known:
+            found[name] = known[rest]
+        elif "__" in rest:
+            _refuse_unknown(rest.lower().replace("__", "."), f"${name}")
+    return found
+
+
+def _from_text(text: str) -> object:
+    """Lists and tables stand in the environment as JSON; everything else is read as the setting's own type."""
+    if text[:1] in ("[", "{"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _refuse_unknown(key: str, where: str) -> None:
+    plain = re.sub(r"\[\d+\]", "", key)
+    if plain not in settings_help.fields(Settings) and plain not in settings_help.fields_of_lists(Settings):
+        raise settings_help.unknown(key, where, Settings)
+
+
+def _put(values: dict[str, Any], key: str, value: object) -> None:
+    *groups, last = key.split(".")
+    for group in groups:
+        below = values.setdefault(group, {})
+        if not isinstance(below, dict):
+            raise ConfigError(f"{group} must be a table, not {below!r}.", f"Write it as [{group}].")
+        values = below
+    values[last] = value

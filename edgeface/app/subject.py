@@ -1,0 +1,121 @@
+"""What is known about one track: its evidence, gathered frame by frame, and how long it has been held back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from edgeface.domain.liveness import LivenessRule, LivenessState, LivenessTracker, Mode, Verdict
+from edgeface.domain.policy import ActionState
+from edgeface.domain.quality import Quality
+from edgeface.domain.streak import NotYet, Streak, StreakRule
+from edgeface.domain.tracking import Track
+from edgeface.domain.types import Embedding, Landmarks, Match, Pixels, QualityIssue
+
+_PASSIVE: dict[Verdict, Literal["live", "attack", "unsure"]] = {
+    Verdict.LIVE: "live",
+    Verdict.ATTACK: "attack",
+    Verdict.UNSURE: "unsure",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was measured of the subject in one frame; None for what an early exit left out."""
+
+    t_s: float
+    quality: Quality
+    landmarks: Landmarks | None = None
+    spoof_score: float | None = None
+    embedding: Embedding | None = None
+    match: Match | None = None
+
+
+class Subject:
+    """Evidence of one track. Dies with the track."""
+
+    def __init__(self, track: Track, streak: StreakRule, liveness: LivenessRule, rng: Random) -> None:
+        self.track = track
+        self.streak = Streak(streak)
+        self._liveness = LivenessTracker(liveness, rng)
+        self._modes = liveness.modes
+        self.liveness: LivenessState | None = None
+        self.issue: QualityIssue | None = None
+        self.probe: Embedding | None = None
+        self.hold_until_s = -math.inf
+        self.hint: str | None = None
+        self.adopted = False
+        self._since_s = track.first_s  # of the attempt that runs
+        self._poor_since_s: float | None = None
+        self._unsure_since_s: float | None = None
+
+    def add(self, seen: Seen, fps: float | None, pixels: Pixels) -> None:
+        """One frame's measurements become evidence."""
+        self.issue = seen.quality.issue
+        if self.issue is None:
+            self._poor_since_s = None
+        elif self._poor_since_s is None:
+            self._poor_since_s = seen.t_s
+        self.liveness = self._liveness.update(seen.t_s, seen.spoof_score, seen.landmarks, fps, pixels)
+        if self.liveness.passive is not Verdict.UNSURE:
+            self._unsure_since_s = None
+        elif self._unsure_since_s is None and seen.spoof_score is not None:
+            self._unsure_since_s = seen.t_s
+        if seen.embedding is not None and seen.match is not None:
+            if isinstance(self.streak.verdict, NotYet) and self.streak.verdict.frames == 0:
+                self._since_s = seen.t_s
+            self.probe = seen.embedding
+            self.streak.add(seen.t_s, seen.match)
+
+    def begin_again(self, now_s: float, hold_s: float) -> None:
+        """The attempt was decided. Nothing is decided again before `hold_s` is over; the identity is gathered anew, a
+        spoof stays one for as long as its own rule says."""
+        self.streak.restart(now_s)
+        self.hold_until_s = now_s + hold_s
+        self._poor_since_s = self._unsure_since_s = None
+        if self.liveness is not None and self._modes & {Mode.BLINK, Mode.CHALLENGE}:
+            self._liveness.ask_again(now_s + hold_s)
+            self.liveness = None
+        self._since_s = now_s + hold_s
+
+    def held(self, now_s: float) -> bool:
+        return now_s < self.hold_until_s
+
+    def evidence_ms(self, now_s: float) -> int:
+        """How long evidence was gathered for the attempt that runs."""
+        return max(0, round((now_s - self._since_s) * 1000))
+
+    # -- as the policy wants it ---------------------------------------------------------------------------------
+
+    @property
+    def passive(self) -> Literal["live", "attack", "unsure"]:
+        return "unsure" if self.liveness is None else _PASSIVE[self.liveness.passive]
+
+    @property
+    def spoof_score(self) -> float:
+        """NaN before the first score, which the policy takes for unsure; 0 where passive liveness isn't required."""
+        if Mode.PASSIVE not in self._modes:
+            return 0.0
+        fused = None if self.liveness is None else self.liveness.fused_score
+        return math.nan if fused is None else fused
+
+    @property
+    def action(self) -> ActionState:
+        if not self._modes & {Mode.BLINK, Mode.CHALLENGE}:
+            return ActionState.NOT_REQUIRED
+        state = self.liveness
+        if state is None:
+            return ActionState.PENDING
+        if state.unavailable is not None:
+            return ActionState.UNAVAILABLE
+        if state.action_expired:
+            return ActionState.TOO_LATE
+        return ActionState.DONE if state.action_done else ActionState.PENDING
+
+    def poor_for_s(self, now_s: float) -> float:
+        return 0.0 if self._poor_since_s is None else now_s - self._poor_since_s
+
+    def unsure_for_s(self, now_s: float) -> float:
+        return 0.0 if self._unsure_since_s is None else now_s - self._unsure_since_s
