@@ -121,6 +121,11 @@ class GalleryStore(Protocol):
         """record id -> sentence, of every record that does not authenticate."""
         ...
 
+    def export(self, person_id: str) -> dict[str, object]:
+        """A person's own copy of the record, templates unrotated, as JSON's types. Raises PersonUnknown,
+        RecordDamaged."""
+        ...
+
     def version(self) -> int:
         """Rises with every change, by whichever process; cheap to ask."""
         ...

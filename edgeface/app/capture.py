@@ -65,9 +65,8 @@ def capture(
     on_events: Callable[[list[Event]], None],
     progress: Callable[[], None],
 ) -> None:
-    """The camera thread's whole work, until `stop` or the end of a recording. `camera` reopens itself: a
-    CameraError here is one read that gave nothing."""
-    camera.open()
+    """The camera thread's whole work, until `stop` or the end of a recording. `camera` opens itself, again and again: a
+    CameraError here is one read that gave nothing. Raises SourceError where a recording can't be read."""
     try:
         while not stop.is_set():
             try:

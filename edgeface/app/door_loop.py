@@ -26,7 +26,7 @@ from edgeface.domain.motion import MotionGate
 from edgeface.domain.policy import Evidence, decide
 from edgeface.domain.quality import assess
 from edgeface.domain.schedule import needs_clock
-from edgeface.domain.streak import Agreed, Cooldown, StreakRule
+from edgeface.domain.streak import Agreed, Cooldown, StreakRule, fresh
 from edgeface.domain.tracking import Track, Tracker, primary
 from edgeface.domain.types import Decision, DenialReason, Deny, Face, Frame, Grant, Landmarks, Pixels, QualityIssue
 from edgeface.ports import Clock, Door, Embedder, FaceDetector, LandmarkModel, SpoofModel
@@ -41,9 +41,7 @@ TAILGATER_S = 0.2  # a second face must stay this long: one false detection is n
 class Vision:
     """The four models, as the loop wants them."""
 
-    def __init__(
-        self, detector: FaceDetector, landmarks: LandmarkModel, spoof: SpoofModel, embedder: Embedder
-    ) -> None:
+    def __init__(self, detector: FaceDetector, landmarks: LandmarkModel, spoof: SpoofModel, embedder: Embedder) -> None:
         self.detector, self.landmarks, self.spoof, self.embedder = detector, landmarks, spoof, embedder
 
 
@@ -85,6 +83,7 @@ class DoorLoop:
         self._before_s: float | None = None
         self._told_unavailable = False
         self.mode = "normal"
+        self.late_frames = 0
         self.latest: View | None = None
         self.timings: dict[str, float] = {}
 
@@ -111,6 +110,10 @@ class DoorLoop:
         self.latest = View(frame, tuple(tracks), self._primary, decision, hint)
         return decision
 
+    @property
+    def rules(self) -> Rules:
+        return self._rules
+
     def camera_lost(self) -> None:
         """No frames for a while: what was seen before is history, and evidence must not bridge the gap. (The tracks
         end by their own rule when the next frame comes.)"""
@@ -132,6 +135,10 @@ class DoorLoop:
         if subject.held(frame.captured_s) or self._executor.pulse_for(track.id, frame.captured_s):
             return None
         self._observe(frame, subject, snapshot)
+        if not fresh(frame.captured_s, self._clock.monotonic_s(), self._rules.policy.freshness_s):
+            # this machine was too slow, the person has not left: nothing is decided on a stale frame, the next may do
+            self.late_frames += 1
+            return None
         decision = self._timed("decide", lambda: decide(self._evidence(subject, snapshot), self._rules.policy))
         return self._carry_out(decision, subject, snapshot)
 
@@ -157,9 +164,7 @@ class DoorLoop:
             return Seen(seen.t_s, seen.quality, seen.landmarks, score)
         embedding = self._timed("embed", lambda: self._vision.embedder.embed(pixels, face))
         match = self._timed("match", lambda: snapshot.matrix.match(embedding, snapshot.match_rule.threshold))
-        if not subject.adopted:
-            subject.adopted = True
-            self._failures.adopt(subject.track.id, embedding, match.score, seen.t_s)
+        self._failures.adopt(subject.track.id, embedding, match.score, seen.t_s)
         return Seen(seen.t_s, seen.quality, seen.landmarks, score, embedding, match)
 
     def _evidence(self, subject: Subject, snapshot: Snapshot) -> Evidence:
@@ -210,8 +215,7 @@ class DoorLoop:
     # -- around it --------------------------------------------------------------------------------------------------
 
     def _idle(self, frame: Frame, now: float) -> bool:
-        moved = self._timed("motion", lambda: self._motion.moved(frame.pixels))
-        if moved:
+        if self._rules.motion_wake and self._timed("motion", lambda: self._motion.moved(frame.pixels)):
             self._last_busy_s = now
         if now - self._last_busy_s <= IDLE_AFTER_S or now - self._last_look_s >= 1.0 / self._rules.idle_fps:
             self._last_look_s = now

@@ -130,9 +130,7 @@ class Enroller:
         faces = self._vision.detector.detect(roomy)
         return (roomy, faces) if faces else (pixels, [])
 
-    def _check_others(
-        self, templates: Sequence[Template], snapshot: Snapshot, replacing: str | None
-    ) -> list[str]:
+    def _check_others(self, templates: Sequence[Template], snapshot: Snapshot, replacing: str | None) -> list[str]:
         threshold = snapshot.choice.threshold
         found = check_enrolment(templates, snapshot.matrix, threshold, threshold - LOOKALIKE_BELOW, replacing)
         if found is None:
@@ -141,13 +139,11 @@ class Enroller:
         if isinstance(found, AlreadyEnrolled):
             raise EnrolmentError(
                 f"This person is enrolled already, as {who.name} ({who.id}).",
-                f"Remove that record first (`edgeface gallery remove {who.id}`), or replace it with --replace {who.id}.",
+                f"Remove that record first (`edgeface gallery remove {who.id}`), or give --replace {who.id}.",
             )
         assert isinstance(found, Lookalike)
-        return [
-            f"{who.name} ({who.id}) looks much like this person: the two may be refused as ambiguous. "
-            "More pictures of both, from the door's own camera, help."
-        ]
+        advice = "the two may be refused as ambiguous. More pictures of both, from the door's own camera, help."
+        return [f"{who.name} ({who.id}) looks much like this person: {advice}"]
 
 
 def _one_person(views: list[_View]) -> tuple[list[_View], list[_View]]:

@@ -91,9 +91,7 @@ class Executor:
                 return self.deny(Deny(DenialReason.LEFT_VIEW, grant.track, grant.person, grant.score), subject)
             self._door.grant(grant_id, self._rules.pulse_ms)
         except StorageError as e:
-            return self.deny(
-                Deny(DenialReason.AUDIT_FAULT, grant.track, grant.person, grant.score, e.message), subject
-            )
+            return self.deny(Deny(DenialReason.AUDIT_FAULT, grant.track, grant.person, grant.score, e.message), subject)
         except GrantRefused as e:
             reason = DenialReason.LOCKDOWN if e.code == "lockdown" else DenialReason.DOOR_FAULT
             return self.deny(Deny(reason, grant.track, grant.person, grant.score, e.code), subject)
@@ -116,9 +114,7 @@ class Executor:
         events: list[Event] = []
         if denial.reason is DenialReason.SPOOF:
             score = 0.0 if denial.score is None else denial.score
-            events.append(
-                SpoofRefused(now, denial.track, denial.reason.value, score, None, denial.detail, evidence_ms)
-            )
+            events.append(SpoofRefused(now, denial.track, denial.reason.value, score, None, denial.detail, evidence_ms))
             for_s = self._spoofs.spoofed(now)
             if for_s is not None:
                 events.append(LockoutStarted(now, "door", None, for_s))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from edgeface.domain.calibration import ErrorBudget, FmrCurve, ThresholdChoice, derive_threshold, fixed_threshold
-from edgeface.domain.events import Event, PersonEnrolled, PersonRemoved, RecordRefused
+from edgeface.domain.events import Event, RecordRefused
 from edgeface.domain.matching import GalleryMatrix, MatchRule
 from edgeface.domain.types import Person
 from edgeface.ports import Clock, GalleryStore
@@ -26,9 +26,7 @@ class IdentityRule:
 
     def choose(self, templates: int) -> ThresholdChoice:
         if self.fixed_threshold is not None:
-            return fixed_threshold(
-                self.fixed_threshold, self.curve, self.budget, templates, self.needed, self.window
-            )
+            return fixed_threshold(self.fixed_threshold, self.curve, self.budget, templates, self.needed, self.window)
         return derive_threshold(self.curve, self.budget, templates, self.needed, self.window)
 
 
@@ -56,13 +54,13 @@ class LiveGallery:
         return self._snapshot
 
     def refresh(self) -> list[Event]:
-        """Takes over what changed in the store, whoever changed it; empty where nothing did. Raises GalleryError,
-        StorageError: then the snapshot in force stays."""
+        """Takes over what changed in the store, whoever changed it (and recorded it). Returns a RecordRefused for each
+        record that stopped authenticating. Raises GalleryError, StorageError: then the snapshot in force stays."""
         if self._store.version() == self._snapshot.version:
             return []
         before, after = self._snapshot, self._load()
         self._snapshot = after
-        return self._changes(before, after)
+        return self._newly_damaged(before, after)
 
     def refused_records(self) -> list[Event]:
         """One event for each record that doesn't authenticate now; for the start."""
@@ -83,23 +81,7 @@ class LiveGallery:
             damaged=dict(self._store.damaged()),
         )
 
-    def _changes(self, before: Snapshot, after: Snapshot) -> list[Event]:
+    def _newly_damaged(self, before: Snapshot, after: Snapshot) -> list[Event]:
         now = self._clock.monotonic_s()
-        events: list[Event] = []
-        for person in after.people.values():
-            old = before.people.get(person.id)
-            if old is None or old.seq != person.seq:
-                events.append(PersonEnrolled(now, person.id, _templates_of(after, person.id), "gallery"))
-        gone = before.people.keys() - after.people.keys() - after.damaged.keys()
-        events += [PersonRemoved(now, person) for person in sorted(gone)]
         new = after.damaged.keys() - before.damaged.keys()
-        events += [RecordRefused(now, person=i, detail=after.damaged[i]) for i in sorted(new)]
-        return events
-
-
-def _templates_of(snapshot: Snapshot, person: str) -> int:
-    try:
-        at = snapshot.matrix.people.index(person)
-    except ValueError:
-        return 0
-    return snapshot.matrix.starts[at + 1] - snapshot.matrix.starts[at]
+        return [RecordRefused(now, person=i, detail=after.damaged[i]) for i in sorted(new)]

@@ -96,6 +96,11 @@ class Recorder:
             news = self._append(events)
         self._tell([*events, *news])
 
+    def retry(self) -> None:
+        """Tries again what the disk refused, where there is any."""
+        if self._pending:
+            self.record([])
+
     def record_before(self, event: Event) -> None:
         """Durable when this returns. Raises StorageError, and then `event` is not recorded and nobody is told."""
         with self._lock:

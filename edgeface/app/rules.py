@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edgeface.domain.liveness import LivenessRule
+from edgeface.app.settings import Settings
+from edgeface.domain.calibration import ErrorBudget
+from edgeface.domain.challenge import ChallengeRule
+from edgeface.domain.liveness import LivenessRule, Mode
+from edgeface.domain.liveness import SpoofRule as SpoofEvidenceRule
 from edgeface.domain.lockout import FailureRule, SpoofRule
 from edgeface.domain.policy import PolicyRule
 from edgeface.domain.quality import QualityLimits
-from edgeface.domain.schedule import Timetable
+from edgeface.domain.schedule import Schedule, Timetable, Window, time_zone
 from edgeface.domain.tracking import TrackerRule
 
 
@@ -23,6 +27,7 @@ class Rules:
     attempt_pause_s: float
     cooldown_s: float
     idle_fps: float
+    motion_wake: bool
     quality: QualityLimits
     liveness: LivenessRule
     policy: PolicyRule
@@ -30,3 +35,56 @@ class Rules:
     spoofs: SpoofRule
     timetable: Timetable
     tracker: TrackerRule = field(default_factory=TrackerRule)
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Raises ConfigError where a schedule or a zone makes no sense."""
+    decision, lockout, live = settings.decision, settings.lockout, settings.liveness
+    spoof = SpoofEvidenceRule(limit=live.spoof_limit, min_frames=live.min_frames, window_s=live.window_s)
+    return Rules(
+        door=settings.door_name,
+        pulse_ms=settings.door.pulse_ms,
+        needed=decision.agree_frames,
+        window=decision.window_frames,
+        attempt_pause_s=1.0,  # five attempts then take seconds, not one; long enough to read why not
+        cooldown_s=decision.cooldown_s,
+        idle_fps=decision.idle_fps,
+        motion_wake=decision.motion_wake,
+        quality=QualityLimits(**settings.quality.model_dump()),
+        liveness=LivenessRule(
+            modes=frozenset(Mode(mode) for mode in live.mode),
+            spoof=spoof,
+            challenge=ChallengeRule(timeout_s=live.challenge_timeout_s),
+            action_valid_s=live.action_valid_s,
+        ),
+        policy=PolicyRule(
+            freshness_s=decision.freshness_ms / 1000,
+            quality_patience_s=decision.attempt_timeout_s,
+            unsure_patience_s=decision.attempt_timeout_s,
+        ),
+        failures=FailureRule(failures=lockout.failures, first_s=lockout.first_s, longest_s=lockout.max_s),
+        spoofs=SpoofRule(
+            spoofs=lockout.spoofs,
+            window_s=lockout.spoof_window_s,
+            first_s=lockout.spoof_first_s,
+            longest_s=lockout.spoof_max_s,
+        ),
+        timetable=timetable_of(settings),
+    )
+
+
+def timetable_of(settings: Settings) -> Timetable:
+    zone = time_zone(settings.time_zone)
+    return Timetable(
+        Schedule(
+            s.name,
+            tuple(Window.parse(w.days, w.begins, w.ends) for w in s.windows),
+            zone,
+            frozenset(s.holidays),
+        )
+        for s in settings.schedule
+    )
+
+
+def budget_of(settings: Settings) -> ErrorBudget:
+    return ErrorBudget(settings.matching.max_false_accepts_per_year, settings.matching.stranger_attempts_per_day)

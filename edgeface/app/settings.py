@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from edgeface.app.settings_groups import (
     Lockout,
     Log,
     Matching,
+    OptionalPath,
     Quality,
     Schedule,
     Vision,
@@ -57,7 +59,7 @@ class Settings(BaseSettings):
     time_zone: str = setting("UTC", "IANA name of the time zone that schedules are in, as Europe/Berlin.")
     state_dir: Path = setting(Path("/var/lib/edgeface"), "What must survive a power cut: gallery, key, audit log.")
     run_dir: Path = setting(Path("/run/edgeface"), "Sockets.")
-    models_dir: Path | None = setting(None, "The models and their manifest; unset: those that came with the package.")
+    models_dir: OptionalPath = setting(None, "The models and their manifest; unset: those that came with the package.")
     camera: Camera = Field(default_factory=Camera, description="Where pictures come from.")
     vision: Vision = Field(default_factory=Vision, description="The models.")
     quality: Quality = Field(default_factory=Quality, description="What a face must be like to be recognised.")
@@ -74,7 +76,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Nothing is read behind the caller's back; a test's settings are what the test says."""
         return (init_settings,)
@@ -123,6 +130,13 @@ class Settings(BaseSettings):
     @property
     def audit_folder(self) -> Path:
         return self.audit.folder or self.state_dir / "audit"
+
+    @property
+    def starts_door_process(self) -> bool:
+        """Whether `edgeface run` starts the door process: under systemd that is a unit of its own."""
+        if self.door.start_process == "auto":
+            return "NOTIFY_SOCKET" not in os.environ
+        return self.door.start_process
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +208,7 @@ def _read_file(file: Path, values: dict[str, Any], origins: dict[str, str]) -> N
         raise ConfigError(f"The settings file {file} is no TOML: {error}.", "Mend that place.") from None
     lines = settings_help.lines_of_keys(text)
     for key in settings_help.flat_keys(values):
-        line = lines.get(re.sub(r"\[\d+\]", "", key))
+        line = settings_help.line_of(key, lines)
         origins[key] = f"{file.name}, line {line}" if line else file.name
         _refuse_unknown(key, origins[key])
     _anchor_paths(values, file.absolute().parent)
@@ -205,7 +219,7 @@ def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
     for key, field in settings_help.fields(Settings).items():
         value = settings_help.get(values, key)
         if isinstance(value, str) and value and settings_help.is_path(field):
-            _put(values, key, str(folder / value))
+            _put(values, key, str(folder / Path(value).expanduser()))
         elif key == "camera.source" and isinstance(value, str) and value.startswith("replay:"):
             _put(values, key, f"replay:{folder / value.removeprefix('replay:')}")
 
@@ -221,8 +235,11 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
             continue
         if rest in known:
             found[name] = known[rest]
-        elif "__" in rest:
+        elif "__" in rest or rest.lower() in Settings.model_fields:
             _refuse_unknown(rest.lower().replace("__", "."), f"${name}")
+        elif close := get_close_matches(rest, [*known, *(k.replace("__", "_") for k in known)], 1, cutoff=0.9):
+            meant = next(k for k in known if close[0] in (k, k.replace("__", "_")))
+            raise ConfigError(f"The variable {name} is no setting.", f"Did you mean {PREFIX}{meant}?")
     return found
 
 

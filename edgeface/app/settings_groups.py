@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from edgeface.domain.door import LONGEST_PULSE_MS
 from edgeface.domain.errors import ConfigError
+from edgeface.domain.quality import QualityLimits
 from edgeface.domain.schedule import ALWAYS, NEVER, Window
 
 
@@ -32,8 +33,14 @@ def _no_bool(value: object) -> object:
     return value
 
 
+def _no_empty(value: object) -> object:
+    """An empty variable in the environment means: unset."""
+    return None if value == "" else value
+
+
 Whole = Annotated[int, BeforeValidator(_no_bool)]
 Number = Annotated[float, BeforeValidator(_no_bool)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_no_empty)]
 LivenessMode = Literal["passive", "blink", "challenge"]
 Group = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True, validate_default=True)
 
@@ -66,23 +73,47 @@ class Vision(BaseModel):
     min_face_score: Number = setting(0.5, "Detections below this are no faces.", "probability", gt=0, lt=1)
 
 
+_LIMITS = QualityLimits()
+
+
 class Quality(BaseModel):
-    """Mirrors domain/quality.py."""
+    """Mirrors domain/quality.py, defaults too."""
 
     model_config = Group
-    min_eye_distance_px: Number = setting(24.0, "A face with eyes closer together is too far away.", "pixels", ge=8)
-    max_face_share: Number = setting(0.85, "A face larger than this share of the picture is too close.", gt=0, le=1)
-    max_outside_share: Number = setting(0.08, "Share of the face that may lie beyond the picture.", ge=0, lt=1)
-    max_yaw_deg: Number = setting(30.0, "How far the head may be turned to a side.", "degrees", gt=0, le=90)
-    max_pitch_deg: Number = setting(25.0, "How far the head may be raised or lowered.", "degrees", gt=0, le=90)
-    max_roll_deg: Number = setting(35.0, "How far the head may be tilted.", "degrees", gt=0, le=180)
-    min_sharpness: Number = setting(0.02, "Below this the face is blurred.", "share of detail", ge=0, le=1)
-    min_luminance: Number = setting(40.0, "A darker face is too dark.", "0 to 255", ge=0, le=255)
-    max_luminance: Number = setting(220.0, "A brighter face is too bright.", "0 to 255", ge=0, le=255)
-    min_contrast: Number = setting(30.0, "Least contrast over the face.", "0 to 255", ge=0, le=255)
-    max_clipped_share: Number = setting(0.25, "Share of the face that may be burnt out.", ge=0, le=1)
-    min_detector_score: Number = setting(0.6, "A face that the detector doubts is not recognised.", ge=0, lt=1)
-    min_presence: Number = setting(0.5, "Below this a face counts as covered.", "probability", ge=0, lt=1)
+    min_eye_distance_px: Number = setting(
+        _LIMITS.min_eye_distance_px, "A face with eyes closer together is too far away.", "pixels", ge=8
+    )
+    max_face_share: Number = setting(
+        _LIMITS.max_face_share, "A face larger than this share of the picture is too close.", gt=0, le=1
+    )
+    max_outside_share: Number = setting(
+        _LIMITS.max_outside_share, "Share of the face that may lie beyond the picture.", ge=0, lt=1
+    )
+    max_yaw_deg: Number = setting(
+        _LIMITS.max_yaw_deg, "How far the head may be turned to a side.", "degrees", gt=0, le=90
+    )
+    max_pitch_deg: Number = setting(
+        _LIMITS.max_pitch_deg, "How far the head may be raised or lowered.", "degrees", gt=0, le=90
+    )
+    max_roll_deg: Number = setting(_LIMITS.max_roll_deg, "How far the head may be tilted.", "degrees", gt=0, le=180)
+    pose_slack: Number = setting(
+        _LIMITS.pose_slack, "The three angles grow by this factor where there are no landmarks.", ge=1, le=2
+    )
+    min_sharpness: Number = setting(
+        _LIMITS.min_sharpness, "Below this the face is blurred.", "share of detail", ge=0, le=1
+    )
+    min_luminance: Number = setting(_LIMITS.min_luminance, "A darker face is too dark.", "grey level", ge=0, le=255)
+    max_luminance: Number = setting(_LIMITS.max_luminance, "A brighter face is too bright.", "grey level", ge=0, le=255)
+    min_contrast: Number = setting(_LIMITS.min_contrast, "Least contrast over the face.", "grey level", ge=0, le=255)
+    max_clipped_share: Number = setting(
+        _LIMITS.max_clipped_share, "Share of the face that may be burnt out.", ge=0, le=1
+    )
+    min_detector_score: Number = setting(
+        _LIMITS.min_detector_score, "A face that the detector doubts is not recognised.", ge=0, lt=1
+    )
+    min_presence: Number = setting(
+        _LIMITS.min_presence, "Below this a face counts as covered.", "probability", ge=0, lt=1
+    )
 
     @model_validator(mode="after")
     def _dark_below_bright(self) -> Quality:
@@ -99,7 +130,9 @@ class Liveness(BaseModel):
     spoof_limit: Number = setting(0.5, "At and above this fused score it is an attack.", "probability", gt=0, lt=1)
     min_frames: Whole = setting(3, "Pictures before the spoof score counts.", ge=1, le=30)
     window_s: Number = setting(2.0, "Spoof scores older than this do not count.", "s", ge=0.2, le=10)
-    challenge_timeout_s: Number = setting(6.0, "Time to show the blink or head turn that was asked for.", "s", ge=2, le=60)
+    challenge_timeout_s: Number = setting(
+        6.0, "Time to show the blink or head turn that was asked for.", "s", ge=2, le=60
+    )
     action_valid_s: Number = setting(15.0, "A blink or head turn counts for this long.", "s", ge=1, le=300)
 
 
@@ -112,18 +145,26 @@ class Matching(BaseModel):
         20.0, "People not enrolled who stand before the door.", "1/day", gt=0, le=100_000
     )
     min_margin: Number = setting(0.05, "Least distance to the second-best person.", "cosine", ge=0, le=1)
-    fixed_threshold: Number | None = setting(
+    fixed_threshold: Annotated[Number | None, BeforeValidator(_no_empty)] = setting(
         None, "A threshold of your own instead of the budget's; the false accepts are then yours.", "cosine", gt=0, lt=1
     )
 
 
 class Decision(BaseModel):
     model_config = Group
-    agree_frames: Whole = setting(3, "Pictures that must name the same person…", ge=1, le=30)
-    window_frames: Whole = setting(5, "…among the last so many; more than half of them.", ge=1, le=59)
-    freshness_ms: Whole = setting(250, "The face must have been in view within this before a grant.", "ms", ge=50, le=2000)
+    agree_frames: Whole = setting(
+        3, "So many of the last window_frames pictures must name the same person.", ge=1, le=30
+    )
+    window_frames: Whole = setting(
+        5, "Pictures that a decision looks back on; agree_frames are more than half of them.", ge=1, le=59
+    )
+    freshness_ms: Whole = setting(
+        250, "The face must have been in view within this before a grant.", "ms", ge=50, le=2000
+    )
     cooldown_s: Number = setting(10.0, "The same person is granted once in this time.", "s", ge=0, le=3600)
-    attempt_timeout_s: Number = setting(3.0, "A poor picture or a doubt for this long ends the attempt.", "s", ge=1, le=60)
+    attempt_timeout_s: Number = setting(
+        3.0, "A poor picture or a doubt for this long ends the attempt.", "s", ge=1, le=60
+    )
     idle_fps: Number = setting(5.0, "How often a door with nobody before it looks for a face.", "1/s", ge=1, le=30)
     motion_wake: bool = setting(True, "An idle door wakes at once when something moves.")
 
@@ -140,12 +181,16 @@ class Decision(BaseModel):
 class Lockout(BaseModel):
     model_config = Group
     failures: Whole = setting(5, "Failed matches of one face before it is locked out.", ge=1, le=100)
-    first_s: Number = setting(30.0, "First lockout of a face; it doubles with each further failure.", "s", ge=1, le=3600)
+    first_s: Number = setting(
+        30.0, "First lockout of a face; it doubles with each further failure.", "s", ge=1, le=3600
+    )
     max_s: Number = setting(3600.0, "Longest lockout of a face.", "s", ge=1, le=86_400)
     spoofs: Whole = setting(3, "Spoofs within spoof_window_s before the door is locked for everybody.", ge=1, le=100)
     spoof_window_s: Number = setting(60.0, "Time in which spoofs are counted.", "s", ge=1, le=3600)
     spoof_first_s: Number = setting(30.0, "First lockout of the door; it doubles.", "s", ge=1, le=300)
-    spoof_max_s: Number = setting(300.0, "Longest lockout of the door: strangers must not lock it for good.", "s", ge=1, le=300)
+    spoof_max_s: Number = setting(
+        300.0, "Longest lockout of the door: strangers must not lock it for good.", "s", ge=1, le=300
+    )
 
     @model_validator(mode="after")
     def _first_is_not_longest(self) -> Lockout:
@@ -158,8 +203,8 @@ class Lockout(BaseModel):
 class Door(BaseModel):
     model_config = Group
     driver: Literal["gpiozero", "gpiochip", "simboard", "recording"] = setting(
-        "gpiozero", "gpiozero (Pi), gpiochip (Jetson and others), simboard (a simulated board), recording (a dry run: "
-        "no relay moves).",
+        "gpiozero", "What moves the relay: gpiozero on a Pi; gpiochip on a Jetson and others; simboard, a simulated "
+        "board; recording for a dry run: no relay moves.",
     )  # fmt: skip
     pin: Whole = setting(17, "GPIO (BCM) number of the relay, or the line's offset with gpiochip.", ge=0, le=1023)
     chip: str = setting("", "GPIO chip as /dev/gpiochipN; empty: the driver's own choice.")
@@ -168,8 +213,8 @@ class Door(BaseModel):
     max_pulse_ms: Whole = setting(
         10_000, "Longest pulse that the door process allows anybody.", "ms", ge=100, le=LONGEST_PULSE_MS
     )
-    socket: Path | None = setting(None, "Socket of the door process; unset: door.sock in run_dir.")
-    board_socket: Path | None = setting(None, "Socket of the simulated board; unset: board.sock in run_dir.")
+    socket: OptionalPath = setting(None, "Socket of the door process; unset: door.sock in run_dir.")
+    board_socket: OptionalPath = setting(None, "Socket of the simulated board; unset: board.sock in run_dir.")
     start_process: bool | Literal["auto"] = setting(
         "auto", "Whether `edgeface run` starts the door process itself; auto: yes, except under systemd."
     )
@@ -185,17 +230,17 @@ class Door(BaseModel):
 
 class Gallery(BaseModel):
     model_config = Group
-    path: Path | None = setting(None, "The encrypted gallery; unset: gallery.db in state_dir.")
-    key_file: Path | None = setting(
+    path: OptionalPath = setting(None, "The encrypted gallery; unset: gallery.db in state_dir.")
+    key_file: OptionalPath = setting(
         None, "The device's key, mode 0600; unset: device.key in state_dir. A systemd credential goes before it."
     )
 
 
 class Audit(BaseModel):
     model_config = Group
-    folder: Path | None = setting(None, "Where the audit log is kept; unset: audit in state_dir.")
+    folder: OptionalPath = setting(None, "Where the audit log is kept; unset: audit in state_dir.")
     reserve_mb: Whole = setting(16, "Disk kept free for the log alone.", "MiB", ge=1, le=1024)
-    max_mb: Whole = setting(256, "The oldest parts go beyond this size.", "MiB", ge=4, le=65_536)
+    max_mb: Whole = setting(256, "Beyond this size the oldest parts go.", "MiB", ge=4, le=65_536)
     scores: bool = setting(False, "Write match scores into the log; fifty to two hundred of them recover a template.")
 
     @model_validator(mode="after")
@@ -207,14 +252,16 @@ class Audit(BaseModel):
 
 class Control(BaseModel):
     model_config = Group
-    socket: Path | None = setting(None, "Socket of the running daemon; unset: control.sock in run_dir.")
+    socket: OptionalPath = setting(None, "Socket of the running daemon; unset: control.sock in run_dir.")
     group: str = setting("", "Unix group that may use the control socket; empty: the daemon's own user and root.")
 
 
 class Log(BaseModel):
     model_config = Group
     format: Literal["auto", "json", "console"] = setting("auto", "auto: json unless on a terminal.")
-    level: Literal["debug", "info", "warning", "error"] = setting("info", "What is too unimportant to be logged.")
+    level: Literal["debug", "info", "warning", "error"] = setting(
+        "info", "The least important messages that are logged."
+    )
 
 
 class ScheduleWindow(BaseModel):

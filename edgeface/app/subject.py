@@ -46,7 +46,6 @@ class Subject:
         self.probe: Embedding | None = None
         self.hold_until_s = -math.inf
         self.hint: str | None = None
-        self.adopted = False
         self._since_s = track.first_s  # of the attempt that runs
         self._poor_since_s: float | None = None
         self._unsure_since_s: float | None = None

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edgeface.domain.errors import ConfigError, ModelError, SourceError
 from edgeface.ports import Clock
 
 Work = Callable[[threading.Event], None]  # returns when the event is set, or when its work is done
@@ -15,6 +16,7 @@ RESTARTS = 5  # a fault that comes back five times within the window won't go aw
 WINDOW_S = 60.0
 FIRST_PAUSE_S = 0.1  # long enough not to spin, short enough that a door deciding again takes no notice
 LAST_PAUSE_S = 5.0
+HOPELESS = (ConfigError, SourceError, ModelError)  # the same tomorrow: trying again helps nobody
 JOIN_S = 5.0  # a worker that doesn't end in this time is left behind; the process ends and takes it along
 
 
@@ -53,7 +55,7 @@ class Worker:
                 self._work(self._stop)
                 return
             except Exception as e:
-                pause = self._record()
+                pause = None if isinstance(e, HOPELESS) else self._record()
                 self._on_failure(WorkerFailed(self.name, e, pause is None))
                 if pause is None:
                     return

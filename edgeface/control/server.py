@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from edgeface.control import protocol
-from edgeface.domain.errors import ControlError, EdgefaceError
+from edgeface.domain.errors import ConfigError, ControlError, EdgefaceError
 
 Operation = Callable[[dict[str, Any]], Any]  # returns a result, or an iterator of results (a stream)
 
@@ -177,3 +177,17 @@ def _requests(lines: BinaryIO) -> Iterator[bytes]:
         if not line.endswith(b"\n"):
             return
         yield line
+
+
+def group_id(name: str) -> int | None:
+    """The group that may use the socket; None for none. Raises ConfigError where there is no such group."""
+    if not name:
+        return None
+    import grp
+
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise ConfigError(
+            f"The group {name} in control.group does not exist.", f"Make it with `groupadd {name}`, or leave it empty."
+        ) from None

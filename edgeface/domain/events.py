@@ -108,6 +108,15 @@ class DoorLocked(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DoorTested(Event):
+    """A technician asked for a pulse (`edgeface door test`)."""
+
+    kind: ClassVar[str] = "door_tested"
+    grant_id: str
+    pulse_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class DoorProcessLost(Event):
     kind: ClassVar[str] = "door_process_lost"
     detail: str
@@ -137,7 +146,7 @@ class DaemonStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class CameraLost(Event):
-    """`fault`: unavailable, stalled, black, frozen."""
+    """`fault`: unavailable, stalled, black, frozen, blinded."""
 
     kind: ClassVar[str] = "camera_lost"
     fault: str

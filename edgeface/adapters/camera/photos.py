@@ -25,8 +25,7 @@ def read_photo(path: Path) -> Pixels:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as e:
         raise SourceError(f"The photo {path} can't be read ({e.strerror or e}).", "Check the path.") from None
-    picture = decode_photo(data, str(path))
-    return picture
+    return decode_photo(data, str(path))
 
 
 def decode_photo(data: bytes | np.ndarray, name: str) -> Pixels:
@@ -48,3 +47,14 @@ def decode_photo(data: bytes | np.ndarray, name: str) -> Pixels:
     if scale < 1:
         picture = cv2.resize(picture, (round(w * scale), round(h * scale)), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(picture, dtype=np.uint8)
+
+
+def encode_jpeg(pixels: Pixels, max_width: int, quality: int = 80) -> bytes:
+    """The picture as JPEG, scaled down to `max_width` where it is wider."""
+    h, w = pixels.shape[:2]
+    if w > max_width:
+        pixels = cv2.resize(pixels, (max_width, max(1, round(h * max_width / w))), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    done, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise SourceError("The picture can't be encoded as JPEG.")
+    return bytes(data)

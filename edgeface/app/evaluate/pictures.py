@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +44,18 @@ class Unreadable:
 
 def files_of(folder: Path, endings: frozenset[str], deep: bool = False) -> list[Path]:
     """Files with these endings in `folder` (and below it), in order of their names; hidden ones left out."""
-    found = folder.rglob("*") if deep else folder.iterdir()
+    found = _below(folder) if deep else folder.iterdir()
     return sorted(p for p in found if p.suffix.lower() in endings and not p.name.startswith(".") and p.is_file())
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Every file below, through links to folders too (data sets are put together by them), each folder once."""
+    entered: set[Path] = set()
+    for at, folders, names in os.walk(folder, followlinks=True):
+        here = Path(at)
+        entered.add(here.resolve())
+        folders[:] = [f for f in folders if not f.startswith(".") and (here / f).resolve() not in entered]
+        yield from (here / name for name in names)
 
 
 def identities_of(folder: Path) -> list[tuple[str, list[Path]]]:

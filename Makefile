@@ -1,0 +1,53 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both make the environment first (.venv).
+PYTHON ?= python3
+VENV ?= .venv
+# Seconds that `make torture` may take.
+DURATION ?= 600
+# More pytest arguments: make test TESTS="tests/unit -k door"
+TESTS ?=
+BIN := $(VENV)/bin
+SETUP := $(PYTHON) scripts/bootstrap.py --venv $(VENV)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv dev demo test check lint types unit torture format lock models clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+venv: ## the environment of a device: runtime alone
+	@$(SETUP) build runtime
+
+dev: ## the environment with everything: demo, tests, lint
+	@$(SETUP) build runtime demo test
+
+demo: ## the whole daemon on a virtual camera: people come to the door, a table says what happened
+	@$(SETUP) build runtime demo
+	@$(BIN)/edgeface demo
+
+test: dev ## lint, format, types, tests with branch coverage
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --cov --cov-report=term $(TESTS)
+
+check: ## lint, format and types, in an environment that stands
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { echo "The files above are not formatted: make format"; exit 1; }
+	@$(BIN)/mypy --no-error-summary -p edgeface
+	@echo "lint, format and types: fine"
+
+torture: dev ## the long campaigns of kills and fuzzing: make torture DURATION=600
+	@EDGEFACE_TORTURE_S=$(DURATION) EDGEFACE_KILL_RUNS=$$(( $(DURATION) / 6 + 1 )) HYPOTHESIS_PROFILE=torture \
+	  $(BIN)/python -m pytest -q -m torture --timeout $$(( $(DURATION) * 2 + 600 )) $(TESTS)
+
+format: dev ## formats the code and sorts the imports
+	@$(BIN)/ruff check --quiet --fix-only . ; $(BIN)/ruff format .
+
+lock: ## solves the dependencies anew and writes constraints.txt
+	@$(SETUP) lock
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/lock.py
+
+models: ## builds the models in models/ from their sources (needs torch; see scripts/build_models)
+	@$(MAKE) --no-print-directory -C scripts/build_models
+
+clean: ## removes what was built; the environment too
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

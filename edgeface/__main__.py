@@ -1,0 +1,5 @@
+"""`python -m edgeface`."""
+
+from edgeface.cli.main import main
+
+main()

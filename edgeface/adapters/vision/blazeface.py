@@ -1,0 +1,94 @@
+"""BlazeFace (Bazarevsky et al., 2019): short range (128 pixels, to 2 m) and full range (192 pixels, to 5 m)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeface.adapters.vision.manifest import REINSTALL
+from edgeface.adapters.vision.runtime import Model
+from edgeface.adapters.vision.warp import letterbox, to_colour
+from edgeface.domain.errors import ModelError
+from edgeface.domain.types import Box, Face, Floats, Pixels
+
+# (side, number of anchors) -> (stride, anchors a cell); MediaPipe's SsdAnchorsCalculator with fixed anchor size.
+_LAYOUTS = {(128, 896): ((8, 2), (16, 6)), (192, 2304): ((4, 1),), (256, 896): ((16, 2), (32, 6))}
+_SAME_FACE_IOU = 0.3  # MediaPipe's min_suppression_threshold
+_SMALLEST_EYE_DISTANCE_PX = 1.0  # below, no transform can be made from the key points
+
+
+class BlazeFace:
+    """FaceDetector. `min_score` is the smallest probability that counts as a face; `iou` is the overlap from which
+    two detections are one face. Raises ModelError where the model is not a BlazeFace."""
+
+    def __init__(self, model: Model, min_score: float = 0.5, iou: float = _SAME_FACE_IOU) -> None:
+        self._model = model
+        spec = model.spec
+        self._size, self._colour = spec.input.size, spec.input.colour
+        boxes, scores = (o.shape for o in spec.outputs) if len(spec.outputs) == 2 else ((), ())
+        layout = _LAYOUTS.get((self._size, boxes[1])) if len(boxes) == 3 else None
+        if layout is None or boxes[2] != 16 or scores != (1, boxes[1], 1):
+            raise ModelError(f"Model {spec.id} is no BlazeFace: its shapes are not known here.", REINSTALL)
+        self._anchors = _anchors(self._size, layout)
+        self._min_score, self._iou = min_score, iou
+        self._min_logit = float(np.log(min_score / (1 - min_score))) if 0 < min_score < 1 else -np.inf
+
+    def detect(self, pixels: Pixels) -> list[Face]:
+        """Faces in frame pixels, best score first. `pixels` is (h, w, 3) uint8 BGR, of any size."""
+        canvas, scale, offset = letterbox(pixels, self._size)
+        raw, logits = self._model.invoke(to_colour(canvas, self._colour))
+        logit = logits[0, :, 0]
+        kept = np.flatnonzero(logit > self._min_logit)
+        if not len(kept):
+            return []
+        score = 1 / (1 + np.exp(-np.clip(logit[kept], -80, 80)))
+        # 8 pairs: centre, size, then the key points; offsets in input pixels from the anchor
+        pairs = raw[0, kept].reshape(-1, 8, 2)
+        anchors = self._anchors[kept]
+        pairs[:, 0] += anchors
+        pairs[:, 2:] += anchors[:, None]
+        half = pairs[:, 1] / 2
+        corners = np.concatenate([pairs[:, 0] - half, pairs[:, 0] + half], 1)
+        rows = np.concatenate([corners, pairs[:, 2:].reshape(-1, 12)], 1).astype(np.float32)
+        merged, scores = _weighted_nms(rows, score, self._iou)
+        points = (merged.reshape(-1, 8, 2) - np.array(offset, np.float32)) / np.float32(scale)
+        faces = [_face(float(s), p) for s, p in zip(scores, points, strict=True)]
+        return [f for f in faces if f.eye_distance_px >= _SMALLEST_EYE_DISTANCE_PX and f.box.area > 0]
+
+
+def _face(score: float, points: Floats) -> Face:
+    (x1, y1), (x2, y2) = points[:2].tolist()
+    return Face(score, Box(x1, y1, x2, y2), np.ascontiguousarray(points[2:], np.float32))
+
+
+def _anchors(size: int, layout: tuple[tuple[int, int], ...]) -> Floats:
+    """(n, 2) centres of the anchors in input pixels, in the order of the outputs: rows, columns, anchors a cell."""
+    parts = []
+    for stride, each in layout:
+        cells = np.arange(size // stride)
+        x, y = np.meshgrid((cells + 0.5) * stride, (cells + 0.5) * stride)
+        parts.append(np.repeat(np.stack([x.ravel(), y.ravel()], 1), each, axis=0))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def _weighted_nms(rows: Floats, score: Floats, iou: float) -> tuple[Floats, Floats]:
+    """Groups what overlaps the best remaining row and replaces the group by its mean, weighted by score: steadier
+    over frames than keeping the best alone (BlazeFace, section 3.4). `rows` begin with x1, y1, x2, y2."""
+    order = np.argsort(-score, kind="stable")
+    rows, score = rows[order], score[order]
+    low = np.maximum(rows[:, None, :2], rows[None, :, :2])
+    high = np.minimum(rows[:, None, 2:4], rows[None, :, 2:4])
+    inter = np.clip(high - low, 0, None).prod(-1)
+    area = (rows[:, 2:4] - rows[:, :2]).clip(0, None).prod(-1)
+    same = inter > iou * (area[:, None] + area[None, :] - inter)
+    np.fill_diagonal(same, True)
+    free = np.ones(len(rows), bool)
+    merged, scores = [], []
+    for i in range(len(rows)):
+        if not free[i]:
+            continue
+        group = same[i] & free
+        free &= ~group
+        weight = score[group] / score[group].sum()
+        merged.append(weight @ rows[group])
+        scores.append(score[i])
+    return np.stack(merged), np.array(scores, np.float32)

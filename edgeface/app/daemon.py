@@ -1,0 +1,202 @@
+"""The daemon: starts the parts in order, keeps them going, stops them in the reverse order. Two workers (camera,
+vision) and the main thread, which looks after all that is not a frame: door events, the gallery, the watchdog."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from edgeface import __version__
+from edgeface.app.capture import NewestFrame, capture
+from edgeface.app.logs import logger
+from edgeface.app.supervise import Worker, WorkerFailed
+from edgeface.app.wiring import Parts
+from edgeface.domain.errors import DoorUnavailable, EdgefaceError
+from edgeface.domain.events import CameraLost, CameraRecovered, DaemonStarted, DaemonStopped, Event
+from edgeface.domain.types import Frame
+
+TICK_S = 0.1  # how late a door event is recorded; the pulse itself is the door process's business
+GALLERY_S = 0.5  # how late a change of the gallery by another process is in force
+MODE_S = 1.0  # how late a lockdown set at the door process is known here; it refuses by itself meanwhile
+TAKE_S = 0.5  # the vision thread turns at least this often, with or without a frame
+
+
+class Service(Protocol):
+    """Something that runs beside the loop (the control socket)."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Daemon:
+    """`frame_hook`, where set, takes frames away from the door loop: an enrolment at the door's camera. The door stays
+    locked meanwhile."""
+
+    def __init__(self, parts: Parts, services: Callable[[Daemon], Sequence[Service]] = lambda _: ()) -> None:
+        self.parts = parts
+        self.log = logger("daemon")
+        self.slot = NewestFrame()
+        self.frame_hook: Callable[[Frame], None] | None = None
+        self.started_s = parts.clock.monotonic_s()
+        self.first_frame_s: float | None = None
+        self.frames = 0
+        self.camera_ok = False
+        self._services = list(services(self))
+        self._cause: str | None = None
+        self._failure: EdgefaceError | None = None
+        self._wake = threading.Event()
+        self._next_gallery_s = self._next_mode_s = 0.0
+        self._workers = [
+            Worker("camera", self._camera_work, parts.clock, self._worker_failed),
+            Worker("vision", self._vision_work, parts.clock, self._worker_failed),
+        ]
+
+    def run(self) -> None:
+        """Until a signal, `stop`, or the end of a recording. Raises what made it end, where something did."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda n, _: self.stop(signal.Signals(n).name))
+        try:
+            self._start()
+            while self._cause is None:
+                self._wake.wait(TICK_S)
+                self._tick()
+        finally:
+            self._stop()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self, cause: str) -> None:
+        """Ends `run`; from any thread or a signal handler."""
+        self._cause = self._cause or cause
+        self._wake.set()
+
+    # -- start and stop -------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        parts, snapshot = self.parts, self.parts.gallery.now
+        started = DaemonStarted(parts.clock.monotonic_s(), __version__, len(snapshot.people), snapshot.matrix.templates)
+        parts.recorder.record([started, *parts.gallery.refused_records()])
+        self.log.info("threshold", sentence=snapshot.choice.sentence)
+        if snapshot.choice.warning:
+            self.log.warning("threshold", sentence=snapshot.choice.warning)
+        try:
+            parts.door.status()  # waits for the first connection
+        except DoorUnavailable as e:
+            self.log.warning("door", sentence=str(e))  # stays locked; the client goes on trying
+        for service in self._services:
+            service.start()
+        for worker in self._workers:
+            worker.start()
+        parts.systemd.ready(f"{len(snapshot.people)} people, {snapshot.matrix.templates} templates")
+
+    def _stop(self) -> None:
+        parts = self.parts
+        parts.systemd.stopping()
+        parts.stream.close()
+        for service in reversed(self._services):
+            service.stop()
+        for worker in reversed(self._workers):
+            worker.stop()
+        self._collect_door_events()
+        parts.door.close()
+        if parts.process is not None:
+            parts.process.stop()
+        stopped = DaemonStopped(parts.clock.monotonic_s(), self._cause or "failure")
+        parts.recorder.record([stopped])
+        parts.audit.close()
+        parts.store.close()
+
+    def _worker_failed(self, failed: WorkerFailed) -> None:
+        self.log.error("worker failed", worker=failed.name, gave_up=failed.gave_up, exc_info=failed.error)
+        if failed.name == "vision":
+            self.parts.loop.camera_lost()  # what it was about to believe is void
+        if failed.gave_up:
+            error = failed.error
+            self._failure = (
+                error
+                if isinstance(error, EdgefaceError)
+                else EdgefaceError(
+                    f"The {failed.name} worker failed again and again: {error}", "See the log; the door is locked."
+                )
+            )
+            self.stop("failure")
+
+    # -- the workers ------------------------------------------------------------------------------------------------
+
+    def _camera_work(self, stop: threading.Event) -> None:
+        parts = self.parts
+        capture(parts.camera, self.slot, stop, self._camera_events, lambda: parts.watchdog.progress("camera"))
+
+    def _vision_work(self, stop: threading.Event) -> None:
+        loop, watchdog = self.parts.loop, self.parts.watchdog
+        while not stop.is_set():
+            frame = self.slot.take(TAKE_S)
+            watchdog.progress("vision")
+            if frame is None:
+                if self.slot.ended:
+                    self._wait_for_lock(stop)
+                    self.stop("end of the recording")
+                    return
+                continue
+            if self.first_frame_s is None:
+                self.first_frame_s, self.camera_ok = frame.captured_s, True
+            self.frames += 1
+            hook = self.frame_hook
+            if hook is not None:
+                hook(frame)
+            else:
+                loop.step(frame)
+
+    def _wait_for_lock(self, stop: threading.Event) -> None:
+        """A recording may end in mid-pulse; its story ends when the door has locked."""
+        for _ in range(self.parts.settings.door.max_pulse_ms // 100):
+            self.parts.watchdog.progress("vision")
+            self.parts.watchdog.progress("camera")
+            try:
+                if self.parts.door.status().locked or stop.wait(0.1):
+                    return
+            except DoorUnavailable:
+                return
+
+    def _camera_events(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, CameraLost):
+                self.camera_ok = event.fault in ("black", "blinded")
+            elif isinstance(event, CameraRecovered):
+                self.camera_ok = True
+        self.parts.recorder.record(events)
+
+    # -- the main thread ----------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        now = self.parts.clock.monotonic_s()
+        self._collect_door_events()
+        if now >= self._next_gallery_s:
+            self._next_gallery_s = now + GALLERY_S
+            self.parts.recorder.retry()
+            self.refresh_gallery()
+        if now >= self._next_mode_s:
+            self._next_mode_s = now + MODE_S
+            self._ask_mode()
+        if not self.slot.ended and not self._workers[0].alive:
+            self.parts.watchdog.progress("camera")  # its failure is handled elsewhere; the vision still counts
+        self.parts.systemd.feed(self.parts.watchdog)
+
+    def _collect_door_events(self) -> None:
+        self.parts.recorder.record(self.parts.door.poll_events())
+
+    def refresh_gallery(self) -> None:
+        """Takes over changes of the gallery; a gallery that can't be read leaves the one in force."""
+        try:
+            self.parts.recorder.record(self.parts.gallery.refresh())
+        except EdgefaceError as e:
+            self.log.warning("gallery", sentence=str(e))
+
+    def _ask_mode(self) -> None:
+        try:
+            self.parts.loop.mode = self.parts.door.status().mode
+        except DoorUnavailable:
+            pass  # said by its own event; a grant would find out by itself

@@ -1,0 +1,158 @@
+"""One demo from curtain to verdict. What is shown meanwhile is the caller's: it hears of each moment."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgeface.app.demo.stage import STOP_S, Stage, board, daemon
+from edgeface.app.demo.verdict import Expected, Happened, Row, judge, pulses_of
+from edgeface.domain.errors import ControlError, EdgefaceError
+
+PULSE_MS = 1500  # short enough for the scene, long enough to be seen
+DEMO_SETTINGS: dict[str, dict[str, object]] = {
+    "door": {"pulse_ms": PULSE_MS},
+    # the same person comes three times within half a minute; the second time it is not the cooldown that refuses her
+    "decision": {"cooldown_s": 2.0},
+}
+TICK_S = 0.05
+
+
+class Client(Protocol):
+    """The control socket's client; given by the caller, who may know that layer."""
+
+    def call(self, op: str, **arguments: Any) -> Any: ...
+
+    def stream(self, op: str, **arguments: Any) -> Any: ...
+
+
+@dataclass
+class Moment:
+    """How things stand: for a live picture. Times are seconds from the scene's first frame."""
+
+    t_s: float = 0.0
+    length_s: float = 0.0
+    phase: str = "preparing"
+    relay_closed: bool = False
+    events: list[Happened] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    rows: list[Row]
+    events: list[Happened]
+    edges: list[tuple[float, int]]
+    lasted_s: float
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.rows) and all(row.ok for row in self.rows)
+
+
+class Demo:
+    """`enrolled`: name -> photo file; `acts` name people by these names."""
+
+    def __init__(
+        self,
+        source: str,
+        length_s: float,
+        acts: Sequence[Expected],
+        enrolled: dict[str, Path],
+        connect: Callable[[Path], Client],
+        on_moment: Callable[[Moment], None],
+    ) -> None:
+        self._source, self._acts, self._enrolled = source, acts, enrolled
+        self._connect, self._on_moment = connect, on_moment
+        self._moment = Moment(length_s=length_s)
+        self._raw: list[tuple[float, dict[str, Any]]] = []
+        self._origin_s: float | None = None
+
+    def run(self) -> Outcome:
+        """Raises EdgefaceError where something does not even start."""
+        began_s = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="edgeface-demo-") as folder:
+            stage = Stage(Path(folder))
+            stage.write_config(self._source, DEMO_SETTINGS)
+            ids = {}
+            self._phase("enrolling")
+            for name, photo in self._enrolled.items():
+                ids[name] = str(stage.edgeface("enroll", name, "--photo", str(photo))["id"])
+            self._phase("starting")
+            with board(stage), daemon(stage) as process:
+                self._watch(stage, process)
+            edges = self._edges(stage)
+        acts = [_for_record(act, ids) for act in self._acts]
+        rows = judge(acts, self._moment.events, pulses_of(edges), PULSE_MS)
+        return Outcome(rows, self._moment.events, edges, time.monotonic() - began_s)
+
+    def _watch(self, stage: Stage, process: subprocess.Popen[bytes]) -> None:
+        listener = threading.Thread(target=self._listen, args=(stage,), daemon=True)
+        listener.start()
+        self._origin_s = self._first_frame(stage, process)
+        self._phase("playing")
+        deadline = self._origin_s + self._moment.length_s + 30.0
+        while process.poll() is None and time.monotonic() < deadline:
+            self._update(stage)
+            time.sleep(TICK_S)
+        if process.poll() is None:
+            raise EdgefaceError("The daemon did not end with the scene.", "See its log.")
+        listener.join(STOP_S)
+        self._update(stage)
+        if process.returncode != 0:
+            raise EdgefaceError(
+                f"The daemon ended with {process.returncode}: "
+                + stage.daemon_log.read_text(encoding="utf-8", errors="replace")[-600:]
+            )
+
+    def _listen(self, stage: Stage) -> None:
+        try:
+            for answer in self._connect(stage.control_socket).stream("events", since=0):
+                if answer["event"] is not None:
+                    self._raw.append((float(answer["event"]["t_s"]), answer["event"]))
+        except ControlError:
+            return  # the daemon has ended
+
+    def _first_frame(self, stage: Stage, process: subprocess.Popen[bytes]) -> float:
+        client = self._connect(stage.control_socket)
+        until = time.monotonic() + 60.0
+        while process.poll() is None and time.monotonic() < until:
+            first = client.call("status")["camera"]["first_frame_s"]
+            if first is not None:
+                return float(first)
+            time.sleep(0.02)
+        raise EdgefaceError(
+            "The virtual camera gave no picture: "
+            + stage.daemon_log.read_text(encoding="utf-8", errors="replace")[-600:]
+        )
+
+    def _update(self, stage: Stage) -> None:
+        origin = self._origin_s or 0.0
+        self._moment.t_s = min(time.monotonic() - origin, self._moment.length_s)
+        self._moment.events = [
+            Happened(t - origin, str(e["event"]), {k: v for k, v in e.items() if k not in ("event", "t_s")})
+            for t, e in list(self._raw)
+        ]
+        edges = stage.edges()
+        self._moment.relay_closed = bool(edges) and edges[-1][1] == 1
+        self._on_moment(self._moment)
+
+    def _edges(self, stage: Stage) -> list[tuple[float, int]]:
+        origin = self._origin_s or 0.0
+        return [(t - origin, level) for t, level in stage.edges()]
+
+    def _phase(self, phase: str) -> None:
+        self._moment.phase = phase
+        self._on_moment(self._moment)
+
+
+def _for_record(act: Expected, ids: dict[str, str]) -> Expected:
+    """The act with the person's record id in the place of the name."""
+    return Expected(
+        act.name, act.start_s, act.end_s, act.expect, ids.get(act.person, act.person), act.reason, act.accept, act.also
+    )

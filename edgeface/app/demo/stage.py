@@ -1,0 +1,143 @@
+"""The demo's processes: a simulated board and the daemon itself, in a folder that is gone afterwards. Nothing here
+reaches into them: people are enrolled by `edgeface enroll`, the daemon is `edgeface run`, and what happened is read
+from its control socket and from the board's log of edges."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeface.domain.errors import EdgefaceError
+
+PIN = 17
+START_S = 20.0  # a Pi 4 with a cold card loads everything in a quarter of this
+STOP_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The folder of one demo. Paths of Unix sockets are short: 108 bytes are all that the kernel allows."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "edgeface.toml"
+
+    @property
+    def edge_log(self) -> Path:
+        return self.folder / "edges.jsonl"
+
+    @property
+    def daemon_log(self) -> Path:
+        return self.folder / "daemon.log"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.folder / "control.sock"
+
+    def write_config(self, source: str, settings: Mapping[str, Mapping[str, object]]) -> None:
+        """`settings` are tables over the demo's own: the camera's source, a simulated board, this folder."""
+        tables: dict[str, dict[str, object]] = {
+            "camera": {"source": source},
+            "door": {"driver": "simboard", "pin": PIN, "start_process": True},
+            "log": {"format": "json"},
+        }
+        for name, table in settings.items():
+            tables.setdefault(name, {}).update(table)
+        lines = [f"state_dir = {_toml(str(self.folder / 'state'))}", f"run_dir = {_toml(str(self.folder))}"]
+        for name, values in tables.items():
+            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+        self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def edges(self) -> list[tuple[float, int]]:
+        """(monotonic time, level) of the relay's pin, as the board saw it."""
+        if not self.edge_log.exists():
+            return []
+        lines = [json.loads(line) for line in self.edge_log.read_text().splitlines() if line.endswith("}")]
+        return [(float(e["t_s"]), int(e["level"])) for e in lines if e["pin"] == PIN]
+
+    def edgeface(self, *arguments: str) -> dict[str, Any]:
+        """Runs an `edgeface` command to its end and returns its JSON. Raises EdgefaceError with what it said."""
+        done = subprocess.run(
+            [sys.executable, "-m", "edgeface", *arguments, "--config", str(self.config), "--json"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise EdgefaceError(f"`edgeface {' '.join(arguments)}` failed: {done.stderr.strip()}")
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+
+@contextmanager
+def board(stage: Stage) -> Iterator[None]:
+    """The simulated board, while the context lasts."""
+    socket = stage.folder / "board.sock"
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "edgeface.adapters.door.simboard",
+            "--socket", str(socket), "--log", str(stage.edge_log), "--pins", str(PIN),
+        ],
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        _wait_for(socket.exists, process, "The simulated board")
+        yield
+    finally:
+        end(process)
+
+
+@contextmanager
+def daemon(stage: Stage) -> Iterator[subprocess.Popen[bytes]]:
+    """`edgeface run`, once it answers at its control socket."""
+    with ExitStack() as stack:
+        log = stack.enter_context(stage.daemon_log.open("wb"))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edgeface", "run", "--config", str(stage.config)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+        try:
+            _wait_for(stage.control_socket.exists, process, "The daemon", stage.daemon_log)
+            yield process
+        finally:
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Politely, then not."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _wait_for(there: Any, process: subprocess.Popen[bytes], who: str, log: Path | None = None) -> None:
+    until = time.monotonic() + START_S
+    while not there():
+        if process.poll() is not None or time.monotonic() > until:
+            said = _tail(log) if log is not None else ""
+            raise EdgefaceError(f"{who} did not start. {said}".strip())
+        time.sleep(0.02)
+
+
+def _tail(log: Path, lines: Sequence[str] = ()) -> str:
+    found = log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:] or lines
+    return "It said: " + " / ".join(found) if found else ""
+
+
+def _toml(value: object) -> str:
+    """Strings, numbers, booleans and lists of them: JSON's writing of those is TOML's too."""
+    return json.dumps(os.fspath(value) if isinstance(value, os.PathLike) else value, ensure_ascii=False)

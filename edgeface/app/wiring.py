@@ -1,0 +1,220 @@
+"""The only file that names concrete adapters: settings in, running parts out. Tests come in here too, with fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from random import SystemRandom
+from typing import TYPE_CHECKING
+
+from edgeface.app.door_loop import DoorLoop, Vision
+from edgeface.app.people import IdentityRule, LiveGallery
+from edgeface.app.recorder import EventStream, Listener, Recorder
+from edgeface.app.rules import budget_of, rules_of
+from edgeface.app.settings import Settings
+from edgeface.domain.calibration import FmrCurve
+from edgeface.domain.errors import CameraError, ModelError
+from edgeface.ports import AuditLog, Camera, Clock, Door, GalleryStore
+
+if TYPE_CHECKING:
+    from edgeface.adapters.camera.reconnect import ResilientCamera
+    from edgeface.adapters.door.driver import RelaySpec
+    from edgeface.adapters.door.process import DoorProcess
+    from edgeface.adapters.gallery.keys import DeviceKeys
+    from edgeface.adapters.gallery.store import SqliteGallery
+    from edgeface.adapters.system.audit import FileAudit
+    from edgeface.adapters.system.audit_reader import AuditReader
+    from edgeface.adapters.system.watchdog import ProgressWatchdog, Systemd
+    from edgeface.adapters.vision.bundle import VisionModels
+
+DETECTORS = {"short": "blazeface-short", "full": "blazeface-full"}  # prefixes of the manifest's ids
+PROGRESS_S = 4.0  # a worker that turns its loop in seconds; a frame on the slowest board takes a tenth of one
+
+
+# -- one part each --------------------------------------------------------------------------------------------------
+
+
+def open_vision(settings: Settings, *, stills: bool = False) -> VisionModels:
+    """Loads the four models; `stills`: for photos, where a face that one range misses is looked for by the other too.
+    Raises ModelError."""
+    import cv2
+
+    from edgeface.adapters.vision.bundle import load_vision
+    from edgeface.adapters.vision.manifest import load_manifest
+
+    cv2.setNumThreads(settings.vision.threads)  # OpenCV's own pool would wake every core for each small warp
+    prefix = DETECTORS[settings.vision.detector]
+    manifest = load_manifest(settings.models_folder)
+    ids = [m.id for m in manifest.models if m.role == "detector" and m.id.startswith(prefix)]
+    if not ids:
+        raise ModelError(f"There is no {settings.vision.detector} range detector in {settings.models_folder}.")
+    return load_vision(
+        settings.models_folder,
+        detector=ids[0],
+        min_score=settings.vision.min_face_score,
+        threads=settings.vision.threads,
+        other_detectors=[m.id for m in manifest.models if m.role == "detector" and m.id != ids[0]] if stills else (),
+    )
+
+
+def vision_of(models: VisionModels) -> Vision:
+    return Vision(models.detector, models.landmarks, models.spoof, models.embedder)
+
+
+def identity_rule(settings: Settings, models: VisionModels) -> IdentityRule:
+    """Raises ModelError where the embedder was never calibrated: no threshold can be derived then."""
+    spec = models.manifest.pick("embedder", models.embedder.model)
+    if spec.calibration is None:
+        raise ModelError(f"The embedding model {spec.id} has no calibration.", "Use a model that was measured.")
+    return IdentityRule(
+        curve=FmrCurve(spec.calibration.fmr, spec.calibration.threshold, spec.calibration.measured_to),
+        budget=budget_of(settings),
+        fixed_threshold=settings.matching.fixed_threshold,
+        min_margin=settings.matching.min_margin,
+        needed=settings.decision.agree_frames,
+        window=settings.decision.window_frames,
+    )
+
+
+def open_keys(settings: Settings, *, create: bool) -> DeviceKeys:
+    """Raises KeyRejected, StorageError."""
+    from edgeface.adapters.gallery.keys import DeviceKeys
+
+    if create:
+        return DeviceKeys.load_or_create(settings.key_file, protects=(settings.gallery_path, settings.audit_folder))
+    return DeviceKeys.load(settings.key_file)
+
+
+def open_gallery(settings: Settings, keys: DeviceKeys) -> SqliteGallery:
+    from edgeface.adapters.gallery.store import SqliteGallery
+
+    return SqliteGallery(settings.gallery_path, keys)
+
+
+def open_audit(settings: Settings, keys: DeviceKeys) -> FileAudit:
+    from edgeface.adapters.system.audit import FileAudit
+    from edgeface.adapters.system.host import Host
+
+    return FileAudit(
+        settings.audit_folder,
+        keys=keys,
+        clock=system_clock(),
+        boot_id=Host().boot_id(),
+        reserve_bytes=settings.audit.reserve_mb << 20,
+        max_bytes=settings.audit.max_mb << 20,
+        include_scores=settings.audit.scores,
+    )
+
+
+def audit_reader(settings: Settings, keys: DeviceKeys) -> AuditReader:
+    from edgeface.adapters.system.audit_reader import AuditReader
+
+    return AuditReader(settings.audit_folder, keys)
+
+
+def system_clock() -> Clock:
+    from edgeface.adapters.system.clock import SystemClock
+
+    return SystemClock()
+
+
+def open_camera(settings: Settings, *, realtime: bool = True) -> Camera:
+    """The camera of the settings, not yet opened. Raises ConfigError, SourceError."""
+    from edgeface.adapters.camera.sources import open_source
+
+    camera = settings.camera
+    return open_source(
+        camera.source,
+        width=camera.width,
+        height=camera.height,
+        fps=None if camera.source.startswith("replay:") else camera.fps,
+        exposure=camera.exposure,
+        realtime=realtime,
+        loop=camera.loop,
+        seed=camera.seed,
+    )
+
+
+def resilient_camera(settings: Settings, report: Callable[[str, CameraError], None]) -> ResilientCamera:
+    from edgeface.adapters.camera.reconnect import ResilientCamera
+
+    return ResilientCamera(lambda: open_camera(settings), stall_limit_s=settings.camera.stall_s, report=report)
+
+
+def door_process(settings: Settings) -> DoorProcess:
+    """The guard with the door process, not yet started."""
+    from edgeface.adapters.door.process import DoorProcess
+
+    return DoorProcess(_relay_spec(settings), settings.door_socket, settings.door.max_pulse_ms)
+
+
+def _relay_spec(settings: Settings) -> RelaySpec:
+    from edgeface.adapters.door.driver import RelaySpec
+
+    door = settings.door
+    return RelaySpec(
+        door.driver, door.pin, door.chip, not door.active_high,
+        str(settings.board_socket) if door.driver == "simboard" else "",
+    )  # fmt: skip
+
+
+def open_door(settings: Settings, clock: Clock, alive: Callable[[], bool] = lambda: True) -> Door:
+    """The client of the door process; a dry run's door where the driver is `recording`."""
+    if settings.door.driver == "recording":
+        from edgeface.adapters.door.recording import RecordingDoor
+
+        return RecordingDoor(clock, settings.door.max_pulse_ms)
+    from edgeface.adapters.door.remote import RemoteDoor
+
+    return RemoteDoor(settings.door_socket, alive=alive)
+
+
+# -- the whole --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the daemon runs; opened in this order, closed in the reverse one."""
+
+    settings: Settings
+    clock: Clock
+    models: VisionModels
+    store: GalleryStore
+    audit: AuditLog
+    gallery: LiveGallery
+    stream: EventStream
+    recorder: Recorder
+    watchdog: ProgressWatchdog
+    systemd: Systemd
+    process: DoorProcess | None
+    door: Door
+    camera: ResilientCamera
+    loop: DoorLoop
+
+
+def build(settings: Settings, listeners: Iterable[Listener], report: Callable[[str, CameraError], None]) -> Parts:
+    """Everything but threads. Raises what any part raises: a daemon that can't be safe doesn't start."""
+    from edgeface.adapters.system.watchdog import ProgressWatchdog, Systemd, SystemdNotifier
+
+    clock, stream = system_clock(), EventStream()
+    rules = rules_of(settings)
+    models = open_vision(settings)
+    keys = open_keys(settings, create=True)
+    store = open_gallery(settings, keys)
+    audit = open_audit(settings, keys)
+    gallery = LiveGallery(store, models.embedder.model, identity_rule(settings, models), clock)
+    recorder = Recorder(audit, clock, [stream.publish, *listeners])
+    watchdog = ProgressWatchdog(["camera", "vision"], PROGRESS_S, clock)
+    process = door_process(settings) if _starts_door(settings) else None
+    if process is not None:
+        process.start()
+    door = open_door(settings, clock, alive=lambda: watchdog.healthy(clock.monotonic_s()))
+    loop = DoorLoop(vision_of(models), gallery, door, recorder, clock, rules, SystemRandom())
+    return Parts(
+        settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
+        process, door, resilient_camera(settings, report), loop,
+    )  # fmt: skip
+
+
+def _starts_door(settings: Settings) -> bool:
+    return settings.door.driver != "recording" and settings.starts_door_process

@@ -1,0 +1,120 @@
+"""`edgeface config`: check, explain and show the settings."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Annotated, Any
+
+import typer
+
+from edgeface.app import settings_help
+from edgeface.app.settings import PREFIX, Loaded, Settings, read_settings
+from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
+from edgeface.domain.errors import ConfigError
+
+app = typer.Typer(help="Check, explain and show the settings.", no_args_is_help=True)
+
+
+@app.command(epilog=examples("edgeface config check", "edgeface config check --config door.toml"))
+def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Check the settings as a whole, as the daemon does when it starts.
+
+    Ends with 0 where they are fine, with 78 and a sentence where they are not."""
+    loaded = read_settings(config)
+    given = [key for key in settings_help.fields(Settings) if loaded.origin(key) != "default"]
+    if as_json:
+        print_json({"ok": True, "file": loaded.file and str(loaded.file), "given": given})
+        return
+    source = f"{loaded.file}" if loaded.file else "no settings file"
+    typer.echo(f"Fine: {source}, {len(given)} of {len(settings_help.fields(Settings))} settings given, the others "
+               "at their defaults.")  # fmt: skip
+
+
+@app.command(epilog=examples("edgeface config explain door.pulse_ms", "edgeface config explain matching"))
+def explain(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A setting as door.pulse_ms, or a table as door.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain a setting, or a table of them: meaning, unit, bounds, default, value now and where it is set."""
+    keys = [name for name in _all_keys() if name == key or name.startswith(f"{key}.")] or [key]
+    told = [settings_help.explain(name, Settings) for name in keys]
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    try:
+        loaded = read_settings(config)
+        values = _values(loaded)
+        origins = {name: loaded.origin(name) for name in values}
+    except ConfigError as error:  # the very moment when somebody asks
+        say(f"edgeface: {error}")
+    rows = [
+        {
+            "key": one.key,
+            "description": one.description,
+            "type": one.type,
+            "unit": one.unit,
+            "bounds": one.bounds,
+            "default": one.default,
+            "value": values.get(one.key),
+            "source": origins.get(one.key),
+            "variable": _variable(one.key),
+        }
+        for one in told
+    ]
+    if as_json:
+        print_json(rows)
+    elif len(rows) == 1:
+        print_table(("", ""), [(name, _shown(value)) for name, value in rows[0].items() if value not in ("", None)])
+    else:
+        columns = ("key", "description", "type", "unit", "bounds", "default")
+        print_table(columns, [[row[name] for name in columns] for row in rows])
+
+
+@app.command(epilog=examples("edgeface config show", "edgeface config show --json"))
+def show(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show every setting's value now, and whether it is a default, from the file or from the environment."""
+    loaded = read_settings(config)
+    values = _values(loaded)
+    if as_json:
+        print_json({key: {"value": value, "source": loaded.origin(key)} for key, value in values.items()})
+    else:
+        print_table(("setting", "value", "from"), [(k, _shown(v), loaded.origin(k)) for k, v in values.items()])
+
+
+@app.command(epilog=examples("edgeface config example > edgeface.toml"))
+def example() -> None:
+    """Print a settings file with every setting as a comment, to begin with."""
+    from edgeface.app.settings_example import example_file
+
+    typer.echo(example_file(), nl=False)
+
+
+def _values(loaded: Loaded) -> dict[str, Any]:
+    dump = loaded.settings.model_dump(by_alias=True)
+    return {key: _plain(settings_help.get(dump, key)) for key in settings_help.fields(Settings)}
+
+
+def _all_keys() -> list[str]:
+    return [*settings_help.fields(Settings), *settings_help.fields_of_lists(Settings)]
+
+
+def _variable(key: str) -> str | None:
+    """None for what stands inside a list of tables."""
+    return PREFIX + key.upper().replace(".", "__") if key in settings_help.fields(Settings) else None
+
+
+def _plain(value: Any) -> Any:
+    """JSON's own types."""
+    if isinstance(value, dict):
+        return {key: _plain(below) for key, below in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, PurePath) or hasattr(value, "isoformat") else value
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "unset"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,187 @@
+"""`edgeface demo`: the whole daemon at work on a virtual camera."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgeface.app import wiring_tools
+from edgeface.app.demo.show import PULSE_MS, Demo, Moment, Outcome
+from edgeface.app.demo.verdict import DECISIONS, Expected, Happened
+from edgeface.cli.output import JsonOption, examples, print_json, say
+from edgeface.control.client import ControlClient
+
+app = typer.Typer(help="Show the whole daemon at work on a virtual camera.")
+
+SIGNS = {
+    "access_granted": ("●", "bold green"),
+    "access_denied": ("✕", "bold red"),
+    "spoof_refused": ("▣", "bold magenta"),
+    "tailgating_seen": ("⚑", "bold yellow"),
+    "door_unlocked": ("⚿", "green"),
+    "door_locked": ("⚿", "dim"),
+    "lockout_started": ("⏸", "yellow"),
+}
+WORDS = {
+    "access_granted": "granted",
+    "access_denied": "refused",
+    "spoof_refused": "refused as a picture",
+    "tailgating_seen": "somebody is right behind",
+    "door_unlocked": "relay closed",
+    "door_locked": "relay open, locked",
+    "lockout_started": "locked out",
+}
+
+
+@app.command(epilog=examples("edgeface demo", "edgeface demo --json", "edgeface demo --scene my-door.toml"))
+def demo(
+    scene: Annotated[Path | None, typer.Option(help="Another scene file than the demo's own.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the whole daemon at work on a virtual camera.
+
+    The real daemon and its door process before a scene: a stranger, a printed photo, the enrolled person, and more.
+    Ends with 0 only where every row of the table holds."""
+    story = wiring_tools.load_scene(scene)
+    acts = [Expected(a.name, a.start_s, a.end_s, a.expect, a.person, a.reason, a.accept, a.also) for a in story.acts]
+    granted = {a.person for a in acts if a.expect == "access_granted" and a.person}
+    with tempfile.TemporaryDirectory(prefix="edgeface-faces-") as folder, _screen(acts, as_json) as on_moment:
+        photos = {
+            a.person: wiring_tools.save_portrait(story, a.id, Path(folder))
+            for a in story.actors.values()
+            if a.kind == "live" and a.person in granted
+        }
+        source = f"replay:{wiring_tools.scene_path(scene)}"
+        outcome = Demo(source, story.length_s, acts, photos, ControlClient, on_moment).run()
+    if as_json:
+        print_json(_as_dict(outcome))
+    else:
+        _print_table(outcome)
+    if not outcome.ok:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _screen(acts: list[Expected], quiet: bool) -> Iterator[Any]:
+    if quiet:
+        yield lambda _moment: None
+        return
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(stderr=True), refresh_per_second=10, transient=False) as live:
+        yield lambda moment: live.update(_picture(acts, moment))
+
+
+class _Lines:
+    """Where there is no terminal: each moment once, as a line."""
+
+    def __init__(self) -> None:
+        self._phase, self._shown = "", 0
+
+    def __call__(self, moment: Moment) -> None:
+        if moment.phase != self._phase:
+            self._phase = moment.phase
+            say(f"{moment.phase} …")
+        for event in moment.events[self._shown :]:
+            if event.kind in WORDS:
+                say(f"{event.t_s:6.2f} s  {_words(event)}")
+        self._shown = len(moment.events)
+
+
+def _words(event: Happened) -> str:
+    reason = event.fields.get("reason")
+    word = WORDS[event.kind]
+    return f"{word} ({str(reason).replace('_', ' ')})" if event.kind == "access_denied" else word
+
+
+def _picture(acts: list[Expected], moment: Moment) -> Any:
+    """The timeline: a row for each act with its bar, what happened in it, and the door's state."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    width = 46
+    scale = width / max(moment.length_s, 1e-6)
+    at = round(moment.t_s * scale)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(width=41)
+    table.add_column(width=width)
+    table.add_column()
+    for act in acts:
+        playing = act.start_s <= moment.t_s < act.end_s and moment.phase == "playing"
+        begin, end = round(act.start_s * scale), max(round(act.end_s * scale), round(act.start_s * scale) + 1)
+        bar = Text(" " * width)
+        track = [("━" if i < at else "─") if begin <= i < end else " " for i in range(width)]
+        bar = Text("".join(track), style="cyan" if playing else "grey50")
+        last = ""
+        for event in moment.events:
+            if act.start_s <= event.t_s < act.end_s and event.kind in SIGNS:
+                sign, style = SIGNS[event.kind]
+                column = min(width - 1, int(event.t_s * scale))
+                bar = bar[:column] + Text(sign, style=style) + bar[column + 1 :]
+                if event.kind in (*DECISIONS, "tailgating_seen"):
+                    last = _words(event)
+        name = Text(("▶ " if playing else "  ") + act.name, style="bold" if playing else "")
+        table.add_row(name, bar, Text(last))
+    word, style = (" OPEN ", "bold white on green") if moment.relay_closed else (" LOCKED ", "bold white on grey23")
+    clock = f"   {moment.phase}, {moment.t_s:4.1f} of {moment.length_s:.0f} s\n"
+    head = Text.assemble("edgeface demo   door ", Text(word, style=style), clock)
+    legend = Text("● granted  ✕ refused  ▣ picture refused  ⚑ tailgating  ⚿ relay", style="dim")
+    return Group(head, table, legend)
+
+
+def _print_table(outcome: Outcome) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=None, header_style="bold", show_lines=False)
+    for column, justify in (("", "left"), ("in the scene", "left"), ("expected", "left"), ("happened", "left"),
+                            ("after", "right"), ("relay", "right")):  # fmt: skip
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich's literal type
+    for row in outcome.rows:
+        mark = Text("✓", style="bold green") if row.ok else Text("✗", style="bold red")
+        happened = Text(row.happened) if row.ok else Text(f"{row.happened}: {'; '.join(row.faults)}", style="red")
+        table.add_row(
+            mark,
+            row.name,
+            row.expected,
+            happened,
+            "" if row.after_ms is None else f"{row.after_ms} ms",
+            "" if row.pulse_ms is None else f"{row.pulse_ms} ms",
+        )
+    Console(width=None if sys.stdout.isatty() else 170).print(table)
+    held = sum(row.ok for row in outcome.rows)
+    say(f"{held} of {len(outcome.rows)} rows hold, in {outcome.lasted_s:.0f} s. The pulse is set to {PULSE_MS} ms.")
+
+
+def _as_dict(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "ok": outcome.ok,
+        "lasted_s": round(outcome.lasted_s, 1),
+        "pulse_ms": PULSE_MS,
+        "rows": [
+            {
+                "name": r.name,
+                "ok": r.ok,
+                "expected": r.expected,
+                "happened": r.happened,
+                "after_ms": r.after_ms,
+                "relay_ms": r.pulse_ms,
+                "faults": list(r.faults),
+            }
+            for r in outcome.rows
+        ],
+        "events": [{"t_s": round(e.t_s, 3), "event": e.kind, **e.fields} for e in outcome.events],
+        "relay": [{"t_s": round(t, 3), "level": level} for t, level in outcome.edges],
+    }

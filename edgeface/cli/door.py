@@ -1,0 +1,68 @@
+"""`edgeface door`: test, lock and look at the door, through the running daemon."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from edgeface.app.settings import load_settings
+from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
+from edgeface.control.client import ControlClient
+
+app = typer.Typer(help="Test, lock and look at the door.", no_args_is_help=True)
+
+
+@app.command(epilog=examples("edgeface door test", "edgeface door test --pulse-ms 1000"))
+def test(
+    pulse_ms: Annotated[int, typer.Option(min=1, help="How long the relay stays closed.")] = 500,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pulse the relay once, so that you hear it click. The test is written to the audit log."""
+    with ControlClient(load_settings(config).control_socket) as client:
+        answer = client.call("door.test", pulse_ms=pulse_ms)
+    _tell(answer, as_json, f"The relay was closed for {answer['pulse_ms']} ms. Did it click?")
+
+
+@app.command(epilog=examples("edgeface door lock"))
+def lock(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Lock now, ending any pulse."""
+    with ControlClient(load_settings(config).control_socket) as client:
+        answer = client.call("door.lock")
+    _tell(answer, as_json, "The door is locked.")
+
+
+@app.command(epilog=examples("edgeface door status", "edgeface door status --json"))
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show how the door, the camera and the gallery are. Ends with 69 where the door process can't be reached."""
+    with ControlClient(load_settings(config).control_socket) as client:
+        answer = client.call("status")
+    if as_json:
+        print_json(answer)
+    else:
+        print_table(("", ""), _rows(answer))
+    if not answer["door"]["reachable"]:
+        raise typer.Exit(69)
+
+
+def _tell(answer: object, as_json: bool, sentence: str) -> None:
+    if as_json:
+        print_json(answer)
+    else:
+        say(sentence)
+
+
+def _rows(s: dict[str, Any]) -> list[tuple[str, str]]:
+    door, camera, gallery = s["door"], s["camera"], s["gallery"]
+    size = "x".join(map(str, camera["size"])) if camera["size"] else "size unknown"
+    seen = "fine" if camera["ok"] else "NO PICTURE"
+    held = f"{'locked' if door.get('locked') else 'UNLOCKED'}, mode {door.get('mode')}"
+    return [
+        ("door", f"{s['door_name']}: {held if door['reachable'] else 'NOT REACHABLE. ' + door['detail']}"),
+        ("camera", f"{seen}, {camera['name']}, {size}, {camera['frames']} frames seen"),
+        ("people", f"{gallery['people']} with {gallery['templates']} templates, {len(gallery['damaged'])} damaged"),
+        ("threshold", s["threshold"]["sentence"]),
+        ("audit log", s["audit_fault"] or "fine"),
+        ("running for", f"{s['uptime_s']:.0f} s, version {s['version']}"),
+    ]

@@ -1,0 +1,126 @@
+"""`edgeface gallery`: see, remove and export the enrolled people."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgeface.app.registration import unregister
+from edgeface.app.settings import load_settings
+from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
+from edgeface.cli.people import find, open_office, open_store, show_time
+from edgeface.domain.errors import StorageError
+from edgeface.domain.types import Person
+
+app = typer.Typer(help="See, remove and export the enrolled people.", no_args_is_help=True)
+Who = Annotated[str, typer.Argument(metavar="WHO", help="An id, its first six digits, or a name.")]
+
+
+@app.command("list", epilog=examples("edgeface gallery list", "edgeface gallery list --json"))
+def list_people(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List everybody who is enrolled, and every record that is damaged.
+
+    Ends with 65 where a record is damaged: that person is refused at the door."""
+    with open_store(load_settings(config)) as store:
+        people, damaged = list(store.people()), dict(store.damaged())
+    if as_json:
+        print_json({"people": [_summary(p) for p in people], "damaged": damaged})
+    elif people:
+        rows = [
+            (p.id, p.name, len(p.templates), p.schedule, show_time(p.valid_to_s), show_time(p.enrolled_s))
+            for p in people
+        ]
+        print_table(("id", "name", "templates", "schedule", "valid to", "enrolled"), rows)
+    else:
+        say("Nobody is enrolled yet. Begin with: edgeface enroll NAME --photo FILE")
+    for record, why in damaged.items():
+        say(f"{record}: {why}")
+    if damaged:
+        raise typer.Exit(65)
+
+
+@app.command(epilog=examples('edgeface gallery show "Ada Lovelace"', "edgeface gallery show 3f09c1 --json"))
+def show(who: Who, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show one person's record, without the templates themselves."""
+    with open_store(load_settings(config)) as store:
+        person = find(store, who)
+    if as_json:
+        print_json(_summary(person))
+    else:
+        print_table(("", ""), [(k, ", ".join(map(str, v)) if isinstance(v, list) else v) for k, v in _shown(person)])
+
+
+@app.command(epilog=examples('edgeface gallery remove "Ada Lovelace"', "edgeface gallery remove 3f09c1 --yes"))
+def remove(
+    who: Who,
+    config: ConfigOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove a person for good: the key of the record is destroyed, and the door refuses the person at once."""
+    settings = load_settings(config)
+    with open_store(settings) as store:
+        person = find(store, who)
+    if not yes and not typer.confirm(f"Remove {person.name} ({person.id}) for good?", err=True):
+        say("Nothing was removed.")
+        raise typer.Exit(1)
+    with open_office(settings, create=False) as office:
+        unregister(person.id, office.store, office.clock, office.recorder)
+    if as_json:
+        print_json({"removed": person.id, "name": person.name})
+    else:
+        say(f"{person.name} ({person.id}) was removed.")
+
+
+@app.command(epilog=examples('edgeface gallery export "Ada Lovelace" --output ada.json'))
+def export(
+    who: Who,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write, mode 0600; it must not exist.")],
+    config: ConfigOption = None,
+) -> None:
+    """Export a person's own copy of the record, templates included: what the law calls a data subject's copy."""
+    with open_store(load_settings(config)) as store:
+        person = find(store, who)
+        copy = store.export(person.id)
+    try:
+        handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(copy, stream, ensure_ascii=False, indent=2)
+    except OSError as e:
+        raise StorageError(f"{output} can't be written ({e.strerror}).", "Give another file.") from None
+    say(f"{person.name}'s record is in {output}. It holds biometric data: hand it over sealed, then delete it.")
+
+
+def _summary(person: Person) -> dict[str, Any]:
+    return {
+        "id": person.id,
+        "name": person.name,
+        "templates": [{"model": t.model, "source": t.source, "quality": t.quality} for t in person.templates],
+        "seq": person.seq,
+        "groups": list(person.groups),
+        "doors": list(person.doors),
+        "schedule": person.schedule,
+        "valid_from_s": person.valid_from_s,
+        "valid_to_s": person.valid_to_s,
+        "enrolled_s": person.enrolled_s,
+    }
+
+
+def _shown(person: Person) -> list[tuple[str, Any]]:
+    models = sorted({t.model for t in person.templates})
+    return [
+        ("id", person.id),
+        ("name", person.name),
+        ("templates", f"{len(person.templates)} of {', '.join(models)}"),
+        ("groups", ", ".join(person.groups)),
+        ("doors", ", ".join(person.doors) or "every door"),
+        ("schedule", person.schedule),
+        ("valid from", show_time(person.valid_from_s) or "always"),
+        ("valid to", show_time(person.valid_to_s) or "unbounded"),
+        ("enrolled", show_time(person.enrolled_s)),
+        ("changes", person.seq),
+    ]

@@ -1,0 +1,87 @@
+"""What the commands about people share: opening the gallery beside or without a running daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from edgeface.app import wiring
+from edgeface.app.recorder import Recorder
+from edgeface.app.settings import Settings
+from edgeface.control.client import ControlClient, is_running
+from edgeface.domain.errors import ControlError, PersonUnknown, SourceError
+from edgeface.domain.types import Person
+from edgeface.ports import Clock, GalleryStore
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """The gallery and the audit log, open for changes. A daemon that runs sees a change within half a second by
+    itself; it is told at once where it answers."""
+
+    store: GalleryStore
+    recorder: Recorder
+    clock: Clock
+
+
+@contextmanager
+def open_office(settings: Settings, *, create: bool) -> Iterator[Office]:
+    keys = wiring.open_keys(settings, create=create)
+    store = wiring.open_gallery(settings, keys)
+    try:
+        audit = wiring.open_audit(settings, keys)
+        try:
+            clock = wiring.system_clock()
+            yield Office(store, Recorder(audit, clock, []), clock)
+        finally:
+            audit.close()
+    finally:
+        store.close()
+    with suppress(ControlError):  # it looks by itself soon
+        if is_running(settings.control_socket):
+            with ControlClient(settings.control_socket) as client:
+                client.call("gallery.reload")
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[GalleryStore]:
+    """For reading."""
+    store = wiring.open_gallery(settings, wiring.open_keys(settings, create=False))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def find(store: GalleryStore, who: str) -> Person:
+    """By id, by the id's beginning (six digits or more) or by name. Raises PersonUnknown, also where several fit."""
+    people = list(store.people())
+    fitting = [p for p in people if p.id == who] or [
+        p for p in people if p.name.casefold() == who.casefold() or (len(who) >= 6 and p.id.startswith(who.lower()))
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        ids = ", ".join(p.id for p in fitting)
+        raise PersonUnknown(f"{who} fits {len(fitting)} people.", f"Name one by id: {ids}.")
+    raise PersonUnknown(f"Nobody here is {who!r}.", "`edgeface gallery list` shows everybody.")
+
+
+def parse_time(text: str | None, option: str) -> float | None:
+    """Unix seconds of a date or time as ISO 8601; without a zone it is UTC. Raises SourceError."""
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        advice = "Write 2026-12-31 or 2026-12-31T18:00+01:00."
+        raise SourceError(f"{text!r} is no date or time ({option}).", advice) from None
+    return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def show_time(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

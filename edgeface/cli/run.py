@@ -1,0 +1,54 @@
+"""`edgeface run`: the daemon in the foreground."""
+
+from __future__ import annotations
+
+import typer
+
+from edgeface.app import logs, wiring
+from edgeface.app.daemon import Daemon
+from edgeface.app.settings import load_settings
+from edgeface.cli.output import ConfigOption, examples
+from edgeface.control.operations import operations
+from edgeface.control.server import ControlServer, group_id
+from edgeface.domain.errors import CameraError
+from edgeface.domain.events import Event
+
+app = typer.Typer(help="Run the door: camera, decision, relay.")
+
+
+@app.command(
+    epilog=examples("edgeface run", "edgeface run --config door.toml", "EDGEFACE_CAMERA__SOURCE=auto edgeface run")
+)
+def run(config: ConfigOption = None) -> None:
+    """Run the door: camera, decision, relay.
+
+    In the foreground, until Ctrl-C or SIGTERM; systemd starts it the same way. Without systemd it starts the door
+    process itself, under a guard that locks when that dies. A recording as camera ends it."""
+    settings = load_settings(config)
+    logs.setup(settings.log.format, settings.log.level)
+    log = logs.logger("door")
+    camera_log = logs.logger("camera")
+    parts: list[wiring.Parts] = []
+
+    def told(event: Event) -> None:
+        decided = bool(parts) and "track" in event.to_dict()
+        timings = {stage: s * 1000 for stage, s in parts[0].loop.timings.items()} if decided else None
+        logs.log_event(log, event, scores=settings.audit.scores, timings_ms=timings)
+
+    def report(level: str, error: CameraError) -> None:
+        (camera_log.warning if level == "warning" else camera_log.debug)("camera", sentence=str(error))
+
+    parts.append(wiring.build(settings, [told], report))
+    faults = logs.logger("control")
+
+    def services(daemon: Daemon) -> list[ControlServer]:
+        return [
+            ControlServer(
+                settings.control_socket,
+                operations(daemon),
+                group=group_id(settings.control.group),
+                on_fault=lambda e: faults.error("request failed", exc_info=e),
+            )
+        ]
+
+    Daemon(parts[0], services).run()

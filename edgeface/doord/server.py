@@ -1,0 +1,198 @@
+"""The door process's loop: one thread, one relay, one client. It carries out what `domain.door.DoorMachine` says and
+decides nothing of its own; whatever it can't carry out ends the process, locked, and its supervisor starts anew."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import selectors
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from edgeface.adapters.door import wire
+from edgeface.adapters.door.driver import Relay
+from edgeface.domain.door import DoorMachine, Outcome, Refusal, Refused
+from edgeface.domain.errors import DoorUnavailable
+from edgeface.doord import protocol
+from edgeface.doord.host import Listener, Stopping, Watchdogs, boot_s, hung_up, peer
+
+TICK_S = 0.1  # the longest turn: watchdogs are fed, and a suspend's end is noticed
+_log = logging.getLogger("edgeface.doord")
+
+
+class DoorServer:
+    """`relay` is open, and so locked, already. `now_s` is the machine's clock, `event_s` that of reported events.
+    `stop_wanted` is asked once a turn."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        machine: DoorMachine,
+        listener: Listener,
+        allowed_uids: frozenset[int],
+        signals: Stopping,
+        watchdogs: Watchdogs,
+        stop_wanted: Callable[[], bool] = lambda: False,
+        now_s: Callable[[], float] = boot_s,
+        event_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._relay, self._machine, self._listener = relay, machine, listener
+        self._allowed, self._signals, self._watchdogs = allowed_uids, signals, watchdogs
+        self._stop_wanted, self._now_s, self._event_s = stop_wanted, now_s, event_s
+        self._client: socket.socket | None = None
+        self._selector = selectors.DefaultSelector()
+        self.refused: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Until a signal, the supervisor's end, or a relay that can't be driven (DoorUnavailable). Locks on each."""
+        self._selector.register(self._listener.socket, selectors.EVENT_READ, self._accept)
+        self._selector.register(self._signals.wake, selectors.EVENT_READ, self._signals.drain)
+        try:
+            self._carry_out(self._machine.start())
+            self._watchdogs.ready()
+            while not self._signals.stopping and not self._stop_wanted() and self._watchdogs.beat():
+                for key, _ in self._selector.select(self._wait_s()):
+                    key.data()
+                self._settle(self._machine.tick(self._now_s()))
+            self._watchdogs.stopping()
+            self._settle(self._machine.lock("stopping", self._now_s()))
+        finally:
+            self._drop_client()
+            self._relay.lock()
+            self._selector.close()
+
+    def _wait_s(self) -> float:
+        deadline = self._machine.next_deadline_s
+        return TICK_S if deadline is None else min(TICK_S, max(0.0, deadline - self._now_s()))
+
+    # -- the client -------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.socket.accept()
+        except OSError:
+            return
+        connection.setblocking(False)
+        if self._client is not None and hung_up(self._client):  # a daemon that comes back at once is not turned away
+            self._client_left()
+        pid, uid = peer(connection)
+        if uid not in self._allowed:
+            self._turn_away(connection, "not_allowed", f"user {uid} may not control this door", pid)
+        elif self._client is not None:
+            self._turn_away(connection, "busy", "another client controls this door", pid)
+        else:
+            self._client = connection
+            self._selector.register(connection, selectors.EVENT_READ, self._read)
+            self._settle(self._machine.heard(self._now_s()))  # a mute client is a silent one
+
+    def _turn_away(self, connection: socket.socket, code: str, message: str, pid: int) -> None:
+        self._count(code, f"process {pid}: {message}")
+        with contextlib.suppress(OSError):
+            connection.send(wire.encode(protocol.refusal_of(code, message, "hello")))
+        connection.close()
+
+    def _read(self) -> None:
+        client = self._client
+        if client is None:
+            return
+        try:
+            packet = b"" if hung_up(client) else client.recv(wire.MAX_PACKET + 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet = b""
+        if not packet:
+            self._client_left()
+            return
+        try:
+            request = protocol.parse(packet)
+        except protocol.Nonsense as nonsense:
+            self._count(nonsense.code, f"the client talks nonsense: {nonsense}")
+            refusal = protocol.refusal_of(nonsense.code, str(nonsense))
+            self._settle(self._machine.nonsense(self._now_s()), lambda: refusal)
+            return
+        self._answer(request)
+
+    def _answer(self, request: protocol.Request) -> None:
+        now_s = self._now_s()
+        if isinstance(request, protocol.GrantAsked):
+            outcome = self._machine.grant(request.grant_id, request.pulse_ms, now_s)
+        else:
+            outcome = self._machine.heard(now_s)
+            if isinstance(request, protocol.LockAsked) and not outcome.drop_client:
+                self._settle(outcome)
+                outcome = self._machine.lock("requested", now_s)
+        if outcome.refusal is not None:
+            self._count(outcome.refusal.code.value, outcome.refusal.message)
+        try:
+            self._settle(outcome, lambda: self._reply(request, outcome))
+        except DoorUnavailable as error:
+            self._send(protocol.refused(request, Refusal(Refused.FAULT, error.message)))
+            raise
+
+    def _reply(self, request: protocol.Request, outcome: Outcome) -> dict[str, object]:
+        if outcome.refusal is not None:
+            return protocol.refused(request, outcome.refusal)
+        return protocol.accepted(request, self._machine, self._detail())
+
+    # -- carrying out -----------------------------------------------------------------------------------------
+
+    def _settle(self, outcome: Outcome, answer: Callable[[], dict[str, object]] | None = None) -> None:
+        """Moves the relay, then answers, then reports. Where the relay fails it is locked if that can be done, and the
+        DoorUnavailable goes on to end the process: its supervisor locks, and proves the pin anew."""
+        try:
+            self._carry_out(outcome)
+        except DoorUnavailable as error:
+            fault = self._machine.fault(error.message, self._now_s())
+            with contextlib.suppress(DoorUnavailable):
+                self._carry_out(fault)
+                self._report(fault)
+            raise
+        if answer is not None:
+            self._send(answer())
+        self._report(outcome)
+        if outcome.drop_client:
+            self._drop_client()
+
+    def _carry_out(self, outcome: Outcome) -> None:
+        for action in outcome.actions:
+            if action.on:
+                self._relay.energise()
+            else:
+                self._relay.lock()
+
+    def _report(self, outcome: Outcome) -> None:
+        for fact in outcome.facts:
+            event = protocol.event_of(fact, self._event_s())
+            _log.info("%s", event.to_dict())
+            self._send(event.to_dict())
+
+    def _send(self, message: dict[str, object]) -> None:
+        if self._client is None:
+            return
+        try:
+            self._client.send(wire.encode(message))
+        except (OSError, wire.WireError) as error:  # gone, or not reading: either way not to be trusted with a pulse
+            _log.debug("the client takes no answer: %s", error)
+            self._client_left()
+
+    def _client_left(self) -> None:
+        self._drop_client()
+        self._settle(self._machine.client_gone(self._now_s()))
+
+    def _drop_client(self) -> None:
+        if self._client is not None:
+            self._selector.unregister(self._client)
+            self._client.close()
+            self._client = None
+
+    def _detail(self) -> str:
+        counts = ", ".join(f"{code} {count}" for code, count in sorted(self.refused.items()))
+        return self._machine.detail or (f"refused since start: {counts}" if counts else "")
+
+    def _count(self, code: str, message: str) -> None:
+        self.refused[code] += 1
+        if self.refused[code] == 1 or self.refused[code] % 100 == 0:  # a flood must not fill the journal
+            _log.warning("%s (%s, %d so far)", message, code, self.refused[code])

@@ -1,0 +1,116 @@
+"""What each model is: the part of the manifest that is decided, not measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scripts.build_models.source import PACKAGE, VERSION
+
+GOOGLE = "Apache-2.0"
+OWN = "Apache-2.0"
+_FROM_PACKAGE = (
+    f"Google MediaPipe's float weights as carried by the package {PACKAGE} {VERSION} on the Python registry, file "
+    "{file}.tflite"
+)
+_QUANTISED = (
+    "; half-precision weights folded to float32, ReLUs fused, then static int8 (ai-edge-quantizer: weights a channel, "
+    "activations a tensor, channels of the depthwise convolutions equalised, the output heads "
+    "left float32), calibrated on faces of Labeled Faces in the Wild"
+)
+
+BLAZEFACE_PREPROCESSING = (
+    "The whole frame, shrunk by area averaging into a black square (letterbox), RGB, a pixel p as (p - 128) / 127.5."
+)
+# MediaPipe's own is [-1, 1]. Half a grey level lower makes the int8 input exactly p - 128: no rounding at all.
+DETECTOR_RANGE = [-128 / 127.5, 127 / 127.5]
+
+CATALOGUE: tuple[dict[str, Any], ...] = (
+    {
+        "id": "blazeface-short-1",
+        "version": 1,
+        "role": "detector",
+        "default": True,
+        "file": "blazeface_short.tflite",
+        "source": "face_detection_short_range",
+        "colour": "RGB",
+        "range": DETECTOR_RANGE,
+        "outputs": ["regressors", "classifiers"],
+        "preprocessing": BLAZEFACE_PREPROCESSING,
+        "licence": GOOGLE,
+        "provenance": _FROM_PACKAGE.format(file="face_detection_short_range") + _QUANTISED,
+    },
+    {
+        "id": "blazeface-full-1",
+        "version": 1,
+        "role": "detector",
+        "file": "blazeface_full.tflite",
+        "source": "face_detection_full_range",
+        "colour": "RGB",
+        "range": DETECTOR_RANGE,
+        "outputs": ["regressors", "classifiers"],
+        "preprocessing": BLAZEFACE_PREPROCESSING,
+        "licence": GOOGLE,
+        "provenance": _FROM_PACKAGE.format(file="face_detection_full_range") + _QUANTISED,
+    },
+    {
+        "id": "facemesh-1",
+        "version": 1,
+        "role": "landmarks",
+        "default": True,
+        "file": "facemesh.tflite",
+        "source": "face_landmark",
+        "colour": "RGB",
+        "range": [0.0, 1.0],
+        "outputs": ["points", "presence"],
+        "preprocessing": (
+            "A square 1.5 times the longer side of BlazeFace's box, about its centre, turned until the line of the eyes "
+            "is level, warped to 192x192, RGB, a pixel p as p / 255."
+        ),
+        "licence": GOOGLE,
+        "provenance": (
+            _FROM_PACKAGE.format(file="face_landmark")
+            + "; left in float32: in int8 it is slower and less exact (see the card)"
+        ),
+    },
+    {
+        "id": "spoof-0",
+        "version": 0,
+        "role": "spoof",
+        "default": True,
+        "file": "spoof.tflite",
+        "own": "spoof_v0_f32.tflite",
+        "colour": "RGB",
+        "range": [0.0, 255.0],
+        "outputs": ["logits"],
+        "preprocessing": (
+            "BlazeFace's box with a quarter of its height added above; a square three such faces wide, shifted to stay "
+            "inside the picture, resized to 112x112, RGB, 0 to 255. Logits are [attack, -attack]; sigmoid of the first "
+            "is the probability of an attack."
+        ),
+        "licence": OWN,
+        "provenance": (
+            "Our own, from random initialisation: 17 minutes on two cores; NUAA frames and press portraits (LFW) as "
+            "live, NUAA prints and simulated prints and screens as attacks; static int8, the last layer float32"
+        ),
+    },
+    {
+        "id": "mobilefacenet-0",
+        "version": 0,
+        "role": "embedder",
+        "default": True,
+        "file": "mobilefacenet.tflite",
+        "own": "mobilefacenet_v0_f32.tflite",
+        "colour": "RGB",
+        "range": [0.0, 255.0],
+        "outputs": ["embedding"],
+        "preprocessing": (
+            "Least-squares similarity (Umeyama) of BlazeFace's eyes, nose and mouth centre to the ArcFace template, "
+            "112x112, RGB, 0 to 255. The caller brings the vector to unit length."
+        ),
+        "licence": OWN,
+        "provenance": (
+            "Our own, from random initialisation: distilled in 80 minutes on two cores from a MobileFaceNet under "
+            "Apache-2.0 (foamliu/MobileFaceNet) on 17,554 aligned faces (LFW, UTKFace, NUAA); static int8, the last layer float32"
+        ),
+    },
+)
