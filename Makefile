@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 # Seconds that `make torture` may take.
 DURATION ?= 600
+# For `make models`: faces to calibrate with, and the float models that were trained here.
+FACES ?=
+OWN ?=
 # More pytest arguments: make test TESTS="tests/unit -k door"
 TESTS ?=
 BIN := $(VENV)/bin
@@ -29,10 +32,12 @@ test: dev ## lint, format, types, tests with branch coverage
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --cov --cov-report=term $(TESTS)
 
 check: ## lint, format and types, in an environment that stands
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --quiet --check . || { echo "The files above are not formatted: make format"; exit 1; }
-	@$(BIN)/mypy --no-error-summary -p edgeface
-	@echo "lint, format and types: fine"
+	@failed=; \
+	$(BIN)/ruff check --quiet . || failed="$$failed lint"; \
+	$(BIN)/ruff format --quiet --check . || failed="$$failed format(make format)"; \
+	$(BIN)/mypy --no-error-summary -p edgeface || failed="$$failed types"; \
+	if [ -n "$$failed" ]; then echo "not fine:$$failed"; exit 1; fi; \
+	echo "lint, format and types: fine"
 
 torture: dev ## the long campaigns of kills and fuzzing: make torture DURATION=600
 	@EDGEFACE_TORTURE_S=$(DURATION) EDGEFACE_KILL_RUNS=$$(( $(DURATION) / 6 + 1 )) HYPOTHESIS_PROFILE=torture \
@@ -45,8 +50,12 @@ lock: ## solves the dependencies anew and writes constraints.txt
 	@$(SETUP) lock
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/lock.py
 
-models: ## builds the models in models/ from their sources (needs torch; see scripts/build_models)
-	@$(MAKE) --no-print-directory -C scripts/build_models
+models: dev ## builds models/ from their sources: make models FACES=dir/of/faces OWN=dir/of/our/float/models
+	@test -n "$(FACES)" -a -n "$(OWN)" || { echo "Say where they are: make models FACES=… OWN=…"; exit 2; }
+	@$(SETUP) models
+	@$(BIN)/python -m scripts.build_models build --faces "$(FACES)" --own "$(OWN)"
+	@$(BIN)/python -m scripts.build_models calibrate --faces "$(FACES)"
+	@$(BIN)/python -m scripts.build_models cards
 
 clean: ## removes what was built; the environment too
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* build dist

@@ -85,7 +85,7 @@ def make_venv(folder: Path) -> None:
 
 def pip(venv: Path, *arguments: str) -> None:
     command = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "install",
-               "--quiet", "--use-pep517", "--no-build-isolation", "--no-deps", *arguments]  # fmt: skip
+               "-qq", "--use-pep517", "--no-build-isolation", "--no-deps", *arguments]  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if k not in ("PIP_USER", "PIP_TARGET", "PIP_REQUIRE_VIRTUALENV")}
     if subprocess.run([*command], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False).returncode != 0:
         stop("the packages could not be installed (see above). With a network that is slow or gone, just try again.")

@@ -19,6 +19,7 @@ GROUPS: dict[str, list[str]] = {
     "pi": ["pyproject.toml", "--extra", "pi"],
     "demo": ["pyproject.toml", "--extra", "demo"],
     "test": ["pyproject.toml", "--extra", "test"],
+    "models": ["pyproject.toml", "--extra", "models"],
     "lock": ["--group", "pyproject.toml:lock"],
 }
 HEADER = """\

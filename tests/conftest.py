@@ -9,8 +9,9 @@ import hypothesis
 import pytest
 
 # No deadline: a test never fails because the machine is slow. `make torture` looks much longer.
-hypothesis.settings.register_profile("default", deadline=None)
-hypothesis.settings.register_profile("torture", deadline=None, max_examples=5000)
+SLOW_IS_FINE = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("default", deadline=None, suppress_health_check=SLOW_IS_FINE)
+hypothesis.settings.register_profile("torture", deadline=None, max_examples=5000, suppress_health_check=SLOW_IS_FINE)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

@@ -57,7 +57,7 @@ class Daemon:
     def run(self) -> None:
         """Until a signal, `stop`, or the end of a recording. Raises what made it end, where something did."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda n, _: self.stop(signal.Signals(n).name))
+            signal.signal(number, self._signalled)
         try:
             self._start()
             while self._cause is None:
@@ -69,9 +69,14 @@ class Daemon:
             raise self._failure
 
     def stop(self, cause: str) -> None:
-        """Ends `run`; from any thread or a signal handler."""
+        """Ends `run`; from any thread."""
         self._cause = self._cause or cause
         self._wake.set()
+
+    def _signalled(self, number: int, _: object) -> None:
+        """Only a note, seen within TICK_S: the handler runs inside the main thread's own wait, whose lock `stop` would
+        want as well."""
+        self._cause = self._cause or signal.Signals(number).name
 
     # -- start and stop -------------------------------------------------------------------------------------------
 
@@ -102,6 +107,7 @@ class Daemon:
             worker.stop()
         self._collect_door_events()
         parts.door.close()
+        self._collect_door_events()  # closing ends a pulse that runs
         if parts.process is not None:
             parts.process.stop()
         stopped = DaemonStopped(parts.clock.monotonic_s(), self._cause or "failure")

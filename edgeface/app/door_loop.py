@@ -34,8 +34,8 @@ from edgeface.ports import Clock, Door, Embedder, FaceDetector, LandmarkModel, S
 T = TypeVar("T")
 
 IDLE_AFTER_S = 2.0  # an empty, still doorway this long: the detector slows down
-TAILGATER_SIZE = 0.35  # of the granted face's eye distance: two to three times as far away is not behind him any more
-TAILGATER_S = 0.2  # a second face must stay this long: one false detection is no tailgater
+LONGEST_PERIOD_S = 1.0  # frames further apart are a gap (a lost camera, an enrolment), and say nothing about its rate
+LOOK_AGAIN_S = 1.0  # how often a locked-out face is asked whether the lockout is its own
 
 
 class Vision:
@@ -132,7 +132,9 @@ class DoorLoop:
             )
             subject = self._subjects[track.id] = Subject(track, streak, self._rules.liveness, self._rng)
         subject.track = track
-        if subject.held(frame.captured_s) or self._executor.pulse_for(track.id, frame.captured_s):
+        if self._executor.pulse_for(track.id, frame.captured_s):
+            return None
+        if subject.held(frame.captured_s) and not self._mistaken(frame, subject, snapshot):
             return None
         self._observe(frame, subject, snapshot)
         if not fresh(frame.captured_s, self._clock.monotonic_s(), self._rules.policy.freshness_s):
@@ -166,6 +168,23 @@ class DoorLoop:
         match = self._timed("match", lambda: snapshot.matrix.match(embedding, snapshot.match_rule.threshold))
         self._failures.adopt(subject.track.id, embedding, match.score, seen.t_s)
         return Seen(seen.t_s, seen.quality, seen.landmarks, score, embedding, match)
+
+    def _mistaken(self, frame: Frame, subject: Subject, snapshot: Snapshot) -> bool:
+        """Whether the lockout that holds this track is another face's: one bad frame may have inherited it."""
+        now, face, pixels = frame.captured_s, subject.track.face, frame.pixels
+        if now < subject.look_again_s or not self._failures.remaining_s(subject.track.id, now) > 0:
+            return False
+        subject.look_again_s = now + LOOK_AGAIN_S
+        quality = self._timed("quality", lambda: assess(pixels, face, self._rules.quality))
+        if quality.issue is not None:
+            return False
+        embedding = self._timed("embed", lambda: self._vision.embedder.embed(pixels, face))
+        match = self._timed("match", lambda: snapshot.matrix.match(embedding, snapshot.match_rule.threshold))
+        self._failures.adopt(subject.track.id, embedding, match.score, now)
+        if self._failures.remaining_s(subject.track.id, now) > 0:
+            return False
+        subject.begin_again(now, 0.0)
+        return True
 
     def _evidence(self, subject: Subject, snapshot: Snapshot) -> Evidence:
         now, utc = self._clock.monotonic_s(), self._clock.utc()
@@ -224,7 +243,7 @@ class DoorLoop:
 
     def _measure_rate(self, now: float) -> None:
         before, self._before_s = self._before_s, now
-        if before is not None and now > before:
+        if before is not None and 0 < now - before <= LONGEST_PERIOD_S:
             step = now - before
             self._period_s = step if self._period_s is None else 0.9 * self._period_s + 0.1 * step
 
@@ -252,17 +271,10 @@ class DoorLoop:
         granted = self._executor.unreported_grant(now)
         if granted is None:
             return
-        near = [
-            t
-            for t in tracks
-            if t.visible
-            and t.id != granted.track
-            and t.age_s >= TAILGATER_S
-            and t.face.eye_distance_px >= TAILGATER_SIZE * granted.eye_distance_px
-        ]
-        if near:
+        others = granted.followers(tracks, {i: s.probe for i, s in self._subjects.items()})
+        if others:
             self._executor.tailgating_reported()
-            self._recorder.record([TailgatingSeen(now, granted.track, granted.person, len(near))])
+            self._recorder.record([TailgatingSeen(now, granted.track, granted.person, others)])
 
     def _timed(self, stage: str, work: Callable[[], T]) -> T:
         start = self._timer()

@@ -4,7 +4,7 @@ an attack needs more than one picture and is left out for photos (an admin who s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,7 @@ BYSTANDER_SIZE = 0.4  # of the nearest face's eye distance: a face in the far ba
 SAME_VIEW = 0.92  # cosine from which two pictures of one person show nothing new
 OWN_FACE = 0.3  # cosine below which two pictures don't show one person, for any threshold that a door would use
 LOOKALIKE_BELOW = 0.1  # this little under the threshold a stranger would already be near
+SPOOFED = "This looks like a picture or a screen, not like a person."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Enroller:
         self._spoof = SpoofEvidence(spoof)
         self._views: list[_View] = []
         self._offered: list[Offered] = []
+        self._live = source == "photo"
 
     @property
     def accepted(self) -> int:
@@ -82,7 +84,8 @@ class Enroller:
         are an attack, or the person is enrolled already under another id than `replacing`."""
         reasons = tuple((o.source, o.reason) for o in self._offered if not o.accepted)
         needed = 1 if self._source == "photo" else MIN_FRAMES
-        if self._source != "photo" and self._spoof.verdict() is Verdict.ATTACK:
+        spoofed = any(o.reason == SPOOFED for o in self._offered)
+        if self._spoof.verdict() is Verdict.ATTACK or (spoofed and len(self._views) < needed):
             raise EnrolmentError(
                 "What stood before the camera looks like a picture or a screen, not like a person.",
                 "Enrol the person himself, without glare behind him.",
@@ -91,6 +94,12 @@ class Enroller:
         if len(self._views) < needed:
             found = f"{len(self._views)} of {len(self._offered)} pictures can be used, {needed} are needed."
             raise EnrolmentError(f"Nobody was enrolled: {found}", _advice(reasons), reasons)
+        if not self._live:
+            raise EnrolmentError(
+                "It could not be told whether a living person stood before the camera.",
+                "Give more pictures, closer together, in better light.",
+                reasons,
+            )
         views, odd = _one_person(self._views)
         if len(views) < max(needed, len(odd) + 1):
             raise EnrolmentError(
@@ -117,8 +126,18 @@ class Enroller:
             return Offered(name, False, SENTENCES[quality.issue], quality.score)
         if self._source != "photo":
             self._spoof.add(t_s, self._vision.spoof.score(pixels, face))
+            if self._spoof.verdict() is Verdict.ATTACK:
+                self._void()
+                return Offered(name, False, SPOOFED, quality.score)
+            self._live = self._live or self._spoof.verdict() is Verdict.LIVE
         self._views.append(_View(name, self._vision.embedder.embed(pixels, face), quality.score))
         return Offered(name, True, quality=quality.score)
+
+    def _void(self) -> None:
+        """What was seen so far may have been the attack, before it showed itself: none of it becomes a template."""
+        self._views.clear()
+        self._live = False
+        self._offered = [replace(o, accepted=False, reason=SPOOFED) if o.accepted else o for o in self._offered]
 
     def _detect(self, pixels: Pixels) -> tuple[Pixels, list[Face]]:
         """A face that fills the picture is found once there is room around it (the detector never saw such)."""

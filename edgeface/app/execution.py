@@ -3,6 +3,8 @@ Nothing opens that was not recorded before, and nobody is let in who left while 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -13,7 +15,8 @@ from edgeface.domain.errors import DoorError, GrantRefused, StorageError
 from edgeface.domain.events import AccessDenied, AccessGranted, Event, LockoutStarted, SpoofRefused
 from edgeface.domain.lockout import DoorLockout, TrackLockout
 from edgeface.domain.streak import Cooldown, fresh
-from edgeface.domain.types import Decision, DenialReason, Deny, Grant
+from edgeface.domain.tracking import Track
+from edgeface.domain.types import Decision, DenialReason, Deny, Embedding, Grant
 from edgeface.ports import Clock, Door
 
 FAILURES = (DenialReason.UNKNOWN_PERSON, DenialReason.AMBIGUOUS, DenialReason.UNDECIDED)
@@ -35,6 +38,9 @@ HOLD_S = {
 }
 HOLD_OTHERWISE_S = 1.0
 
+TAILGATER_SIZE = 0.35  # of the granted face's eye distance: two to three times as far away is not behind him any more
+TAILGATER_S = 0.2  # a second face must stay this long: one false detection is no tailgater
+
 
 @dataclass(frozen=True, slots=True)
 class OpenGrant:
@@ -44,6 +50,26 @@ class OpenGrant:
     person: str
     eye_distance_px: float
     until_s: float
+    probe: Embedding | None
+    same_person: float
+
+    def followers(self, tracks: Sequence[Track], probes: Mapping[int, Embedding | None]) -> int:
+        """How many others stand near the granted person, or where he stood a moment ago."""
+        there = any(t.id == self.track and t.visible for t in tracks)
+        return sum(
+            t.visible
+            and t.id != self.track
+            and t.age_s >= TAILGATER_S
+            and t.face.eye_distance_px >= TAILGATER_SIZE * self.eye_distance_px
+            and (there or not self._may_be(probes.get(t.id)))
+            for t in tracks
+        )
+
+    def _may_be(self, probe: Embedding | None) -> bool:
+        """Whether a face on another track may be the granted person's own, whose track broke. Not yet known: it may."""
+        if probe is None or self.probe is None or probe.model != self.probe.model:
+            return True
+        return float(probe.vector @ self.probe.vector) >= self.same_person
 
 
 class Executor:
@@ -97,8 +123,10 @@ class Executor:
             return self.deny(Deny(reason, grant.track, grant.person, grant.score, e.code), subject)
         except DoorError as e:
             return self.deny(Deny(DenialReason.DOOR_FAULT, grant.track, grant.person, grant.score, e.message), subject)
-        eyes = subject.track.face.eye_distance_px
-        self._open = OpenGrant(grant.track, grant.person, eyes, now + self._rules.pulse_ms / 1000)
+        now = self._clock.monotonic_s()  # the pulse began before the door answered: it has ended when ours has
+        eyes, until_s = subject.track.face.eye_distance_px, now + self._rules.pulse_ms / 1000
+        same = self._rules.failures.same_person
+        self._open = OpenGrant(grant.track, grant.person, eyes, until_s, subject.probe, same)
         self._tailgating_told = False
         self._failures.granted(grant.track)
         self._cooldown.granted(grant.person, now)
@@ -113,7 +141,7 @@ class Executor:
         hold_s = HOLD_S.get(denial.reason, HOLD_OTHERWISE_S)
         events: list[Event] = []
         if denial.reason is DenialReason.SPOOF:
-            score = 0.0 if denial.score is None else denial.score
+            score = 0.0 if denial.score is None or not math.isfinite(denial.score) else denial.score
             events.append(SpoofRefused(now, denial.track, denial.reason.value, score, None, denial.detail, evidence_ms))
             for_s = self._spoofs.spoofed(now)
             if for_s is not None:

@@ -3,6 +3,7 @@ anew beside it when the store changes. Recognition never waits for the gallery."
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -43,10 +44,11 @@ class Snapshot:
 
 
 class LiveGallery:
-    """Thread-safe: `refresh` belongs to one thread at a time, `now` to everybody."""
+    """Thread-safe; `now` never waits."""
 
     def __init__(self, store: GalleryStore, model: str, rule: IdentityRule, clock: Clock) -> None:
         self._store, self._model, self._rule, self._clock = store, model, rule, clock
+        self._refreshing = threading.Lock()  # two loads at once could put the older one last
         self._snapshot = self._load()
 
     @property
@@ -56,10 +58,11 @@ class LiveGallery:
     def refresh(self) -> list[Event]:
         """Takes over what changed in the store, whoever changed it (and recorded it). Returns a RecordRefused for each
         record that stopped authenticating. Raises GalleryError, StorageError: then the snapshot in force stays."""
-        if self._store.version() == self._snapshot.version:
-            return []
-        before, after = self._snapshot, self._load()
-        self._snapshot = after
+        with self._refreshing:
+            if self._store.version() == self._snapshot.version:
+                return []
+            before, after = self._snapshot, self._load()
+            self._snapshot = after
         return self._newly_damaged(before, after)
 
     def refused_records(self) -> list[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -90,7 +91,7 @@ class Recorder:
 
     def record(self, events: Iterable[Event]) -> None:
         events = list(events)
-        if not events and not self._pending:
+        if not events and not self._pending and self._fault is None:
             return
         with self._lock:
             news = self._append(events)
@@ -98,22 +99,23 @@ class Recorder:
 
     def retry(self) -> None:
         """Tries again what the disk refused, where there is any."""
-        if self._pending:
-            self.record([])
+        self.record([])
 
     def record_before(self, event: Event) -> None:
         """Durable when this returns. Raises StorageError, and then `event` is not recorded and nobody is told."""
         with self._lock:
             batch = [*self._pending, event]
+            error: StorageError | None = None
             try:
                 self._audit.append(batch)
             except StorageError as e:
-                news = self._failed(e)
-                self._tell(news)
-                raise
-            self._pending.clear()
-            news = self._recovered()
-        self._tell([event, *news])
+                error, news = e, self._failed(e)
+            else:
+                self._pending.clear()
+                news = [event, *self._recovered()]
+        self._tell(news)
+        if error is not None:
+            raise error
 
     def _append(self, events: list[Event]) -> list[Event]:
         batch = [*self._pending, *events]
@@ -136,15 +138,17 @@ class Recorder:
     def _recovered(self) -> list[Event]:
         if self._fault is None:
             return []
-        self._fault = None
         event = StorageRecovered(self._clock.monotonic_s())
         try:
             self._audit.append([event])
-        except StorageError:
-            self._pending.append(event)
+        except StorageError as e:  # not recovered after all
+            self._fault = str(e)
+            return []
+        self._fault = None
         return [event]
 
     def _tell(self, events: Iterable[Event]) -> None:
         for event in events:
             for listener in self._listeners:
-                listener(event)
+                with contextlib.suppress(Exception):  # a log or a screen that fails must not cost the door its work
+                    listener(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,6 +13,7 @@ from edgeface.app.enrolment import Enrolled
 from edgeface.app.recorder import Recorder
 from edgeface.domain.errors import EnrolmentError
 from edgeface.domain.events import PersonEnrolled, PersonRemoved
+from edgeface.domain.schedule import ALWAYS
 from edgeface.domain.types import Person
 from edgeface.ports import Clock, GalleryStore
 
@@ -21,12 +22,13 @@ FIELDS = ("name", "groups", "doors", "schedule", "valid_from_s", "valid_to_s", "
 
 @dataclass(frozen=True, slots=True)
 class NewPerson:
-    """What a record says beside its templates. `replaces`: the id of the record that this one takes the place of."""
+    """What a record says beside its templates. `replaces`: the id of the record that this one takes the place of; what
+    is at its default here then stays as it stands there: new pictures never widen anybody's rights."""
 
     name: str
     groups: tuple[str, ...] = ()
     doors: tuple[str, ...] = ()
-    schedule: str = "always"
+    schedule: str = ALWAYS
     valid_from_s: float | None = None
     valid_to_s: float | None = None
     replaces: str | None = None
@@ -82,8 +84,9 @@ class Registered:
 
 
 def register(new: NewPerson, enrolled: Enrolled, store: GalleryStore, clock: Clock, recorder: Recorder) -> Registered:
-    """Raises GalleryError, StorageError; then nobody was enrolled."""
+    """Raises GalleryError, EnrolmentError, StorageError; then nobody was enrolled."""
     old = None if new.replaces is None else store.get(new.replaces)
+    new = new if old is None else _inherited(new, old)
     person = Person(
         id=secrets.token_hex(16) if old is None else old.id,
         name=new.name.strip(),
@@ -94,6 +97,7 @@ def register(new: NewPerson, enrolled: Enrolled, store: GalleryStore, clock: Clo
         schedule=new.schedule,
         valid_from_s=new.valid_from_s,
         valid_to_s=new.valid_to_s,
+        notes={} if old is None else old.notes,
         enrolled_s=(clock.utc() - datetime(1970, 1, 1, tzinfo=timezone.utc)).total_seconds(),
     )
     store.put(person)
@@ -115,5 +119,17 @@ def unregister(person_id: str, store: GalleryStore, clock: Clock, recorder: Reco
     recorder.record([PersonRemoved(clock.monotonic_s(), person_id)])
 
 
+def _inherited(new: NewPerson, old: Person) -> NewPerson:
+    return replace(
+        new,
+        groups=new.groups or old.groups,
+        doors=new.doors or old.doors,
+        schedule=old.schedule if new.schedule == ALWAYS else new.schedule,
+        valid_from_s=old.valid_from_s if new.valid_from_s is None else new.valid_from_s,
+        valid_to_s=old.valid_to_s if new.valid_to_s is None else new.valid_to_s,
+    )
+
+
 def _number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Finite, and no whole number beyond what a float holds."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15

@@ -21,7 +21,7 @@ SCHEDULES = """
 # windows = [{ days = ["mon", "tue", "wed", "thu", "fri"], from = "07:00", to = "19:30" }]
 # holidays = [2027-01-01, 2027-12-25]
 """
-_UNSET = {"path": '"/path/of/it"', "number": "0.5"}  # what a setting without a default could look like
+_UNSET = {"path": '"/path/of/it"', "number": "0.5", "whole number": "1"}  # for those without a default
 
 
 def example_file() -> str:

@@ -57,7 +57,9 @@ class Camera(BaseModel):
     exposure: Literal["auto"] | Number = setting("auto", "Exposure time, or auto.", "ms")
     stall_s: Number = setting(2.0, "Without a picture for this long the camera counts as stalled.", "s", ge=0.5, le=60)
     loop: bool = setting(False, "A recording begins again at its end.")
-    seed: Whole = setting(0, "Seed of a recorded scene's noise: the same seed, the same pictures.", ge=0)
+    seed: Annotated[Whole | None, BeforeValidator(_no_empty)] = setting(
+        None, "Seed of a scene's noise; unset: the scene's own.", ge=0
+    )
 
     @model_validator(mode="after")
     def _exposure_is_positive(self) -> Camera:

@@ -44,7 +44,7 @@ class Subject:
         self.liveness: LivenessState | None = None
         self.issue: QualityIssue | None = None
         self.probe: Embedding | None = None
-        self.hold_until_s = -math.inf
+        self.hold_until_s = self.look_again_s = -math.inf
         self.hint: str | None = None
         self._since_s = track.first_s  # of the attempt that runs
         self._poor_since_s: float | None = None

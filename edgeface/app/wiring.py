@@ -13,7 +13,8 @@ from edgeface.app.recorder import EventStream, Listener, Recorder
 from edgeface.app.rules import budget_of, rules_of
 from edgeface.app.settings import Settings
 from edgeface.domain.calibration import FmrCurve
-from edgeface.domain.errors import CameraError, ModelError
+from edgeface.domain.errors import CameraError, ModelError, SourceError
+from edgeface.domain.types import Floats, Pixels
 from edgeface.ports import AuditLog, Camera, Clock, Door, GalleryStore
 
 if TYPE_CHECKING:
@@ -132,7 +133,17 @@ def open_camera(settings: Settings, *, realtime: bool = True) -> Camera:
         realtime=realtime,
         loop=camera.loop,
         seed=camera.seed,
+        find_face=lambda pixels: _landmarks_in(settings, pixels),
     )
+
+
+def _landmarks_in(settings: Settings, pixels: Pixels) -> Floats:
+    """(468, 3) landmarks of the face in a scene's portrait. Raises SourceError where there is none."""
+    models = open_vision(settings, stills=True)
+    faces = models.detector.detect(pixels)
+    if not faces:
+        raise SourceError("There is no face in the scene's portrait.", "Give a portrait that shows one face.")
+    return models.landmarks.landmarks(pixels, max(faces, key=lambda f: f.eye_distance_px)).points
 
 
 def resilient_camera(settings: Settings, report: Callable[[str, CameraError], None]) -> ResilientCamera:

@@ -96,6 +96,8 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script. Ends with one of the exit codes of docs/design.md, section 10.6."""
+    # The products here are small: a BLAS with threads loses more by waking them than they save, memory too.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in takewhile(lambda argument: argument.startswith("-"), given)
     try:

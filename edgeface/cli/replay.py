@@ -40,7 +40,7 @@ def replay(
     gallery: Annotated[
         Path | None, typer.Option(help="Everybody in this gallery is known: its file, or its folder with device.key.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="For a scene's noise and for challenges.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="For challenges, and a scene's noise (else its own).")] = None,
     at: Annotated[str, typer.Option(help="The wall clock at the recording's beginning, for schedules.")] = START,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -61,7 +61,7 @@ def replay(
         else:
             typer.echo(_sentence(line))
 
-    played = wiring_tools.build_replay(settings, models, people, told, start, seed)
+    played = wiring_tools.build_replay(settings, models, people, told, start, seed or 0)
     if as_json:
         play(played)
         return
@@ -69,7 +69,7 @@ def replay(
     say(f"{frames} frames, {len(people)} people known.")
 
 
-def _settings(settings: Settings, source: str, gallery: Path | None, seed: int) -> Settings:
+def _settings(settings: Settings, source: str, gallery: Path | None, seed: int | None) -> Settings:
     camera = settings.camera.model_copy(
         update={"source": source if source.startswith("replay:") else f"replay:{source}", "seed": seed, "loop": False}
     )

@@ -140,6 +140,8 @@ class Operations:
         person, seconds = NewPerson.from_message(arguments)
         if not 1.0 <= seconds <= MAX_ENROL_S:
             raise ControlError(f"`seconds` must be from 1 to {MAX_ENROL_S:g}.")
+        if person.replaces is not None:
+            self._parts.store.get(person.replaces)  # a wrong id is said before somebody stands there for nothing
         if not self._enrolling.acquire(blocking=False):
             raise ControlError("Somebody is being enrolled at this door already.", "Wait until that is done.")
         return self._enrol(person, seconds)

@@ -37,14 +37,15 @@ def decode_request(line: bytes) -> Request:
     try:
         # RecursionError: a few kilobytes of "[" are deeper than the parser's stack
         message = json.loads(line.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: no UTF-8, no JSON, a number of thousands of digits
         raise BadRequest("The request is not a line of JSON.") from None
     if not isinstance(message, dict):
         raise BadRequest("The request is not a JSON object.")
     request_id = message.pop("id", None)
     if not isinstance(request_id, int) or isinstance(request_id, bool):
         raise BadRequest("The request has no whole number as its id.")
-    if message.pop("v", None) != VERSION:
+    version = message.pop("v", None)
+    if type(version) is not int or version != VERSION:
         raise BadRequest(f"The request is not of version {VERSION}.", request_id)
     op = message.pop("op", None)
     if not isinstance(op, str):
@@ -74,12 +75,15 @@ def decode_answer(line: bytes) -> Any:
     """The result. Raises ControlError with what the daemon said where it refused."""
     try:
         answer = json.loads(line)
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        raise ControlError("The daemon's answer can't be read.", "Is another program listening there?") from None
-    if answer.get("ok"):
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise ControlError("The daemon's answer can't be read.", "Is another program listening there?")
+    if answer.get("ok") is True:
         return answer.get("result")
     error = ControlError(str(answer.get("message", "The daemon refused.")), str(answer.get("advice", "")))
-    error.exit_code = int(answer.get("exit_code", ControlError.exit_code))
+    code = answer.get("exit_code")
+    error.exit_code = code if type(code) is int and 0 < code < 126 else ControlError.exit_code
     raise error
 
 

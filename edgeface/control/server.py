@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +19,7 @@ from edgeface.domain.errors import ConfigError, ControlError, EdgefaceError
 Operation = Callable[[dict[str, Any]], Any]  # returns a result, or an iterator of results (a stream)
 
 MAX_CLIENTS = 16  # a console and a few terminals; beyond that somebody is at odds with us
+ACCEPT_PAUSE_S = 0.1
 IDLE_S = 300.0  # a client that says nothing for so long has gone
 
 
@@ -46,33 +49,36 @@ class ControlServer:
                 f"Another edgeface is running: it answers at {self._path}.",
                 "Stop it first, or give this one another control.socket.",
             )
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            if self._path.exists() and not self._path.is_socket():
+                raise FileExistsError(errno.EEXIST, "a file that is no socket is in its place")
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.unlink(missing_ok=True)
             before = os.umask(0o117)  # 0660 from the first moment on
             try:
-                self._socket.bind(str(self._path))
+                listener.bind(str(self._path))
             finally:
                 os.umask(before)
             if self._group is not None:
                 os.chown(self._path, -1, self._group)
         except OSError as e:
-            self._socket.close()
+            listener.close()
             raise ControlError(
                 f"The control socket {self._path} can't be made ({e.strerror or e}).",
                 "Give another control.socket, or the right to write there.",
             ) from None
-        self._socket.listen(MAX_CLIENTS)
-        threading.Thread(target=self._accept, args=(self._socket,), name="control", daemon=True).start()
+        listener.listen(MAX_CLIENTS)
+        self._socket = listener
+        threading.Thread(target=self._accept, args=(listener,), name="control", daemon=True).start()
 
     def stop(self) -> None:
-        if self._socket is None:
+        listener, self._socket = self._socket, None
+        if listener is None:
             return
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._socket = None
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
         with self._lock:
             clients = list(self._clients)
         for client in clients:
@@ -81,11 +87,12 @@ class ControlServer:
         self._path.unlink(missing_ok=True)
 
     def _accept(self, listener: socket.socket) -> None:
-        while True:
+        while self._socket is listener:
             try:
                 client, _ = listener.accept()
-            except OSError:
-                return
+            except OSError:  # stopped; or no file descriptor is free, and one may be soon
+                time.sleep(ACCEPT_PAUSE_S)
+                continue
             with self._lock:
                 full = len(self._clients) >= MAX_CLIENTS
                 if not full:

@@ -67,6 +67,7 @@ class SpoofEvidence:
     def __init__(self, rule: SpoofRule | None = None) -> None:
         self._rule = rule or SpoofRule()
         self._scores: deque[tuple[float, float]] = deque()  # (t_s, clipped log-odds)
+        self._scores_seen = False
         self._attack_until_s = -math.inf
         self._now_s = -math.inf
 
@@ -76,6 +77,7 @@ class SpoofEvidence:
             raise ValueError(f"a spoof score is a probability from 0 to 1, not {score}")
         clip = self._rule.clip
         odds = -clip if score <= 0 else clip if score >= 1 else math.log(score / (1 - score))
+        self._scores_seen = True
         self._scores.append((t_s, min(max(odds, -clip), clip)))
         self.advance(t_s)
 
@@ -97,7 +99,7 @@ class SpoofEvidence:
         return 1 / (1 + math.exp(-self._logit())) if self._scores else None
 
     def verdict(self) -> Verdict:
-        if self._now_s <= self._attack_until_s:
+        if self._scores_seen and self._now_s <= self._attack_until_s:
             return Verdict.ATTACK
         if not self._enough:
             return Verdict.UNSURE

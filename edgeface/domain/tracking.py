@@ -20,6 +20,8 @@ class TrackerRule:
     """Lengths are in face widths (of the mean of the two boxes compared), times in seconds.
 
     max_gap_s: a track without a detection for longer is over; two or three lost frames at 10 frames a second.
+    max_pause_s: the same where no frame was lost but none came for a while either (a busy machine): a frame in which
+        the face was missing says more than a frame that was never looked at.
     max_shift: farthest a face may lie from its prediction; frame-to-frame motion of a real face stays below 0.4.
     max_log_size, log_size_per_s, max_log_size_cap: how far the size may jump (natural log of the ratio of lengths):
         detector noise, plus walking up at 1.5 m/s from 1 m away, never more than the cap.
@@ -30,6 +32,7 @@ class TrackerRule:
     """
 
     max_gap_s: float = 0.3
+    max_pause_s: float = 0.5
     max_shift: float = 0.6
     max_log_size: float = 0.18
     log_size_per_s: float = 1.5
@@ -79,7 +82,7 @@ class Tracker:
         gap. Every face belongs to exactly one visible track. Time that doesn't advance (a camera that was reopened,
         a stale frame) ends every track."""
         if t_s > self._now_s:
-            alive = [t for t in self._tracks if t_s - t.last_s <= self._rule.max_gap_s]
+            alive = [t for t in self._tracks if t_s - t.last_s <= self._longest_gap_s(t)]
         else:
             alive = []
         pairs, doubted = self._associate(alive, faces, t_s)
@@ -87,7 +90,7 @@ class Tracker:
         for i, track in enumerate(alive):
             if i in pairs:
                 kept.append(self._extend(track, faces[pairs[i]], t_s))
-            elif i not in doubted:
+            elif i not in doubted and t_s - track.last_s <= self._rule.max_gap_s:
                 kept.append(replace(track, visible=False))
         taken = set(pairs.values())
         for j, face in enumerate(faces):
@@ -97,6 +100,9 @@ class Tracker:
         self._ended = tuple(sorted({t.id for t in self._tracks} - {t.id for t in kept}))
         self._tracks, self._now_s = kept, t_s
         return list(kept)
+
+    def _longest_gap_s(self, track: Track) -> float:
+        return self._rule.max_pause_s if track.visible else self._rule.max_gap_s
 
     def _extend(self, track: Track, face: Face, t_s: float) -> Track:
         dt, gain = t_s - track.last_s, self._rule.velocity_gain
@@ -161,7 +167,8 @@ class Tracker:
         if shift > rule.max_shift:
             return 0.0
         affinity = (expected.iou(new) + 1.0 - shift / rule.max_shift) / 2
-        return affinity if track.visible or affinity >= rule.min_affinity_after_gap else 0.0
+        unwatched = not track.visible or dt > rule.max_gap_s
+        return 0.0 if unwatched and affinity < rule.min_affinity_after_gap else affinity
 
 
 def primary(tracks: Iterable[Track], current: int | None = None, advantage: float = 1.25) -> Track | None:

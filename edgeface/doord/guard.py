@@ -14,18 +14,18 @@ import time
 from collections.abc import Sequence
 
 from edgeface.adapters.door.driver import BUSY_RETRY_S, open_relay_patiently, preload
-from edgeface.adapters.door.lifeline import orphaned
+from edgeface.adapters.door.lifeline import go_first, orphaned
 from edgeface.domain.errors import EdgefaceError
 from edgeface.doord import options as doord_options
 from edgeface.doord.host import StopSignals
 from edgeface.doord.leaving import hold, leave
 from edgeface.doord.options import Options
 
-HUNG_AFTER_S = 0.7  # seven missed turns of doord's loop; leaves 300 ms of the promised second for the lock
+HUNG_AFTER_S = 0.5  # five missed turns of doord's loop; leaves half of the promised second to kill it and to lock
 START_ALLOWED_S = 15.0  # until the first beat: a Pi Zero imports slowly, and nothing can be granted before
 STOP_ALLOWED_S = 0.5
 TURN_S = 0.1
-FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_AFTER_S = 0.1, 5.0, 30.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_AFTER_S = 0.1, 1.0, 5.0  # a door that waits is of no use
 
 
 class Guard:
@@ -153,6 +153,7 @@ def _say(text: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     options = doord_options.parse(args, "python -m edgeface.doord.guard", __doc__)
+    go_first()
     guard = Guard(options, args, options.parent_pid or os.getppid(), StopSignals())
     try:
         return guard.run()

@@ -140,7 +140,7 @@ class DoorServer:
     # -- carrying out -----------------------------------------------------------------------------------------
 
     def _settle(self, outcome: Outcome, answer: Callable[[], dict[str, object]] | None = None) -> None:
-        """Moves the relay, then answers, then reports. Where the relay fails it is locked if that can be done, and the
+        """Moves the relay, then reports, then answers. Where the relay fails it is locked if that can be done, and the
         DoorUnavailable goes on to end the process: its supervisor locks, and proves the pin anew."""
         try:
             self._carry_out(outcome)
@@ -150,9 +150,9 @@ class DoorServer:
                 self._carry_out(fault)
                 self._report(fault)
             raise
+        self._report(outcome)  # first, so that a client that knows of its grant knows of the event too
         if answer is not None:
             self._send(answer())
-        self._report(outcome)
         if outcome.drop_client:
             self._drop_client()
 

@@ -13,7 +13,7 @@ from edgeface.adapters.vision.manifest import load_manifest
 from edgeface.adapters.vision.mobilefacenet import MobileFaceNet
 from edgeface.adapters.vision.runtime import Model
 from scripts.build_models import faces, writer
-from scripts.build_models.measure import nearest_middle
+from scripts.build_models.faces import nearest_middle
 
 # A rate that fewer pairs than this stand above is a guess, not a measurement (relative error about 1 / sqrt(30)).
 FEWEST_PAIRS = 30

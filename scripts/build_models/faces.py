@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgeface.domain.types import Pixels
+from edgeface.domain.types import Face, Pixels
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
@@ -30,3 +30,13 @@ def read(paths: list[Path]) -> Iterator[tuple[Path, Pixels]]:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if image is not None:
             yield path, np.asarray(image, np.uint8)
+
+
+def nearest_middle(found: list[Face], pixels: Pixels) -> Face | None:
+    """The face whose box holds the picture's centre: who an LFW picture is of."""
+    h, w = pixels.shape[:2]
+    for face in found:
+        b = face.box
+        if b.x1 < w / 2 < b.x2 and b.y1 < h / 2 < b.y2:
+            return face
+    return None

@@ -15,7 +15,7 @@ from edgeface.domain import alignment
 from edgeface.domain.alignment import head_axes, head_pose, pose_from_keypoints
 from scripts.build_models import faces
 from scripts.build_models.__main__ import MODELS
-from scripts.build_models.measure import nearest_middle
+from scripts.build_models.faces import nearest_middle
 
 PICTURES = 1500
 

@@ -41,7 +41,7 @@ def _spec(item: dict[str, Any], path: Path, data: bytes) -> ModelSpec:
         role=item["role"],
         path=path,
         sha256=hashlib.sha256(data).hexdigest(),
-        bytes=len(data),
+        size_bytes=len(data),
         input=InputSpec(tuple(given["shape"]), given["dtype"], item["colour"], tuple(item["range"])),
         outputs=tuple(
             TensorSpec(n, tuple(o["shape"]), o["dtype"]) for n, o in zip(item["outputs"], outputs, strict=True)

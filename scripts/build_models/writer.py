@@ -16,7 +16,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-HEADER = """# The models that edgeface runs. Written by scripts/build_models; every file is checked against this before it is
+HEADER = """\
+# The models that edgeface runs. Written by scripts/build_models; every file is checked against this before it is
 # loaded, and a changed byte refuses the start. One card a model: <id>.md. Licences and sources: NOTICE.
 """
 MEASURED = ("accuracy", "calibration", "operating_points")

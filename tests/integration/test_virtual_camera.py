@@ -47,11 +47,13 @@ def greys(camera, count):
 
 
 def read_all(camera):
+    """The frames up to the end, and what the end says."""
     frames = []
-    with pytest.raises(EndOfStream) as end:
-        while True:
+    while True:
+        try:
             frames.append(camera.read(5.0))
-    return frames, str(end.value)
+        except EndOfStream as end:
+            return frames, str(end)
 
 
 # -- time -------------------------------------------------------------------------------------------------------
@@ -124,15 +126,11 @@ def test_a_clip_that_breaks_off_plays_up_to_the_damage_and_says_so(clip, tmp_pat
     data = clip.read_bytes()
     cut = tmp_path / "cut.avi"
     cut.write_bytes(data[: len(data) * 6 // 10])
-    try:
-        camera = ReplayCamera(cut, realtime=False)
-        camera.open()
-        frames, says = read_all(camera)
-    except SourceError as error:
-        assert "cut.avi" in str(error)
-    else:
-        assert 0 < len(frames) < 20
-        assert "cut.avi" in says
+    camera = ReplayCamera(cut, realtime=False)
+    camera.open()
+    frames, says = read_all(camera)
+    assert 0 < len(frames) < 20
+    assert f"breaks off after {len(frames)} of 20" in says
 
 
 @pytest.mark.parametrize(
@@ -209,8 +207,9 @@ def test_an_own_portrait_needs_the_face_models_and_is_cut_out_of_its_background(
     cv2.imwrite(str(tmp_path / "me.png"), studio)
     scene_file = tmp_path / "s.toml"
     scene_file.write_text(
-        'size = [160, 120]\n[[actor]]\nid = "a"\nkind = "live"\nportrait = "me.png"\n[[act]]\nname = "n"\nstart_s = 0\n'
-        'end_s = 1\nexpect = "nothing"\n[[act.cast]]\nactor = "a"\nkeys = [{ at_s = 0, x = 0.5, y = 0.5, face = 0.3 }]\n'
+        'size = [160, 120]\n[[actor]]\nid = "a"\nkind = "live"\nportrait = "me.png"\n[[act]]\nname = "n"\n'
+        'start_s = 0\nend_s = 1\nexpect = "nothing"\n[[act.cast]]\nactor = "a"\n'
+        "keys = [{ at_s = 0, x = 0.5, y = 0.5, face = 0.3 }]\n"
     )
     with pytest.raises(SourceError, match="face models"):
         ReplayCamera(scene_file, realtime=False).open()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from support.scenes import drawn_portrait
@@ -12,10 +14,14 @@ from edgeface.adapters.camera.scene.parse import Key
 FACE = 0.2
 
 
+@cache
+def held(kind):
+    return HeldPicture(drawn_portrait(), kind, FACE * 640, seed=1)
+
+
 def show(kind, pose=None, size=(480, 640), grey=100):
     frame = np.full((*size, 3), grey, np.uint8)
-    picture = HeldPicture(drawn_portrait(), kind, FACE * 640, seed=1)
-    picture.draw(frame, pose or Key(0, 0.5, 0.45, FACE))
+    held(kind).draw(frame, pose or Key(0, 0.5, 0.45, FACE))
     return frame
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from edgeface.domain.tracking import Tracker, TrackerRule, primary
-from edgeface.domain.types import Box, Face
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from edgeface.domain.tracking import Tracker, TrackerRule, primary
+from edgeface.domain.types import Box, Face
 
 
 def face(x: float, y: float = 200.0, size: float = 100.0) -> Face:

@@ -1,7 +1,8 @@
-"""Linux: a process that must not outlive its parent."""
+"""Linux: a process that must not outlive its parent, nor wait for the models to leave it a core."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 
@@ -16,6 +17,12 @@ def die_with_parent() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+
+
+def go_first() -> None:
+    """A higher priority for this process and its children, where this user may; else as it is."""
+    with contextlib.suppress(OSError):
+        os.nice(-10)
 
 
 def orphaned(parent_pid: int) -> bool:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeface.adapters.door import wire
-from edgeface.adapters.door.lifeline import die_with_parent
+from edgeface.adapters.door.lifeline import die_with_parent, go_first
 
 
 @dataclass
@@ -124,6 +124,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     if options.die_with_parent:
         die_with_parent()
+    go_first()  # hardware never waits for a core
     levels = {int(number): int(level or 0) for number, _, level in (p.partition(":") for p in options.pins.split(","))}
     log_fd = os.open(options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     with contextlib.suppress(FileNotFoundError):

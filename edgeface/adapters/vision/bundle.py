@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeface.adapters.vision.manifest import Manifest, load_manifest
 from edgeface.domain.types import Face, Pixels
 from edgeface.ports import Embedder, FaceDetector, LandmarkModel, SpoofModel
 
+if TYPE_CHECKING:
+    from edgeface.adapters.vision.runtime import Model
+
 
 @dataclass(frozen=True, slots=True)
 class VisionModels:
+    """`networks`: the bare models, by the manifest's role; a benchmark runs them without what is around them."""
+
     manifest: Manifest
     detector: FaceDetector
     landmarks: LandmarkModel
     spoof: SpoofModel
     embedder: Embedder
     spoof_id: str
+    networks: Mapping[str, Model]
 
 
 class FirstThatFinds:
@@ -55,9 +62,12 @@ def load_vision(
     from edgeface.adapters.vision.spoof import SpoofNet
 
     manifest = load_manifest(folder)
+    networks: dict[str, Model] = {}
 
     def load(role: str, id: str | None) -> Model:
-        return Model(manifest.pick(role, id), threads)
+        model = Model(manifest.pick(role, id), threads)
+        networks.setdefault(role, model)  # the first detector is the one that every frame goes through
+        return model
 
     detectors = [BlazeFace(load("detector", id), min_score) for id in (detector, *other_detectors)]
     return VisionModels(
@@ -67,4 +77,5 @@ def load_vision(
         spoof=SpoofNet(load("spoof", spoof)),
         embedder=MobileFaceNet(load("embedder", embedder)),
         spoof_id=manifest.pick("spoof", spoof).id,
+        networks=networks,
     )

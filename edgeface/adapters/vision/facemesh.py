@@ -7,7 +7,7 @@ import numpy as np
 
 from edgeface.adapters.vision.manifest import REINSTALL
 from edgeface.adapters.vision.runtime import Model
-from edgeface.adapters.vision.warp import to_colour, warp
+from edgeface.adapters.vision.warp import warp
 from edgeface.domain.alignment import Doubles, invert, scale_of, transform
 from edgeface.domain.errors import ModelError
 from edgeface.domain.types import Face, Landmarks, Pixels
@@ -29,8 +29,7 @@ class FaceMesh:
     def landmarks(self, pixels: Pixels, face: Face) -> Landmarks:
         """`pixels` is (h, w, 3) uint8 BGR. Works on a crop turned so that the eyes are level."""
         into = region(face, self._size)
-        crop = warp(pixels, into, self._size, cv2.BORDER_CONSTANT)
-        flat, presence = self._model.invoke(to_colour(crop, self._colour))
+        flat, presence = self._model.invoke(warp(pixels, into, self._size, cv2.BORDER_CONSTANT, self._colour))
         points = flat.reshape(POINTS, 3)
         out = np.empty((POINTS, 3), np.float32)
         out[:, :2] = transform(invert(into), points[:, :2])

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -67,7 +68,7 @@ class ModelSpec:
     role: str
     path: Path
     sha256: str
-    bytes: int
+    size_bytes: int
     input: InputSpec
     outputs: tuple[TensorSpec, ...]
     preprocessing: str
@@ -84,10 +85,10 @@ class ModelSpec:
             data = self.path.read_bytes()
         except OSError as e:
             raise ModelError(f"Model {self.id} can't be read: {self.path} ({e.strerror}).", REINSTALL) from e
-        if len(data) != self.bytes or hashlib.sha256(data).hexdigest() != self.sha256:
+        if len(data) != self.size_bytes or hashlib.sha256(data).hexdigest() != self.sha256:
             raise ModelError(
                 f"Model {self.id} was altered: {self.path} is not the file that the manifest pins "
-                f"({len(data)} bytes of {self.bytes}).",
+                f"({len(data)} bytes of {self.size_bytes}).",
                 REINSTALL,
             )
         return data
@@ -181,7 +182,7 @@ class _Reader:
             role=role,
             path=self.file(size),
             sha256=sha256,
-            bytes=size,
+            size_bytes=size,
             input=self.input(self.get(t, "input", dict)),
             outputs=self.outputs(self.get(t, "outputs", list)),
             preprocessing=self.get(t, "preprocessing", str),
@@ -197,7 +198,7 @@ class _Reader:
         name = self.get(self.table, "file", str)
         if Path(name).name != name:
             self.refuse(f"names a file outside the folder ({name!r})")
-        path = self.folder / name
+        path: Path = self.folder / name
         try:
             found = path.stat().st_size
         except OSError as e:
@@ -249,8 +250,8 @@ class _Reader:
             self.refuse("has no proper calibration")
         label = "calibration "
         fmr, threshold = self.floats(t, "fmr", label), self.floats(t, "threshold", label)
-        falling = all(a > b for a, b in zip(fmr, fmr[1:], strict=False))
-        rising = all(a <= b for a, b in zip(threshold, threshold[1:], strict=False))
+        falling = all(a > b for a, b in pairwise(fmr))
+        rising = all(a <= b for a, b in pairwise(threshold))
         if len(fmr) != len(threshold) or len(fmr) < 2 or not falling or not rising or fmr[-1] <= 0:
             self.refuse("has a calibration whose rates do not fall while its thresholds rise")
         return Calibration(

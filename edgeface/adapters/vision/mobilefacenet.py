@@ -7,7 +7,7 @@ import numpy as np
 
 from edgeface.adapters.vision.manifest import REINSTALL
 from edgeface.adapters.vision.runtime import Model
-from edgeface.adapters.vision.warp import to_colour, warp
+from edgeface.adapters.vision.warp import warp
 from edgeface.domain.alignment import ARCFACE_SIZE, arcface_transform
 from edgeface.domain.errors import ModelError
 from edgeface.domain.types import Embedding, Face, Pixels
@@ -31,11 +31,14 @@ class MobileFaceNet:
 
     def align(self, pixels: Pixels, face: Face) -> Pixels:
         """The (112, 112, 3) BGR crop that the network sees."""
-        return warp(pixels, arcface_transform(face.keypoints), ARCFACE_SIZE, cv2.BORDER_REFLECT)
+        return self._crop(pixels, face, "BGR")
+
+    def _crop(self, pixels: Pixels, face: Face, colour: str) -> Pixels:
+        return warp(pixels, arcface_transform(face.keypoints), ARCFACE_SIZE, cv2.BORDER_REFLECT, colour)
 
     def embed(self, pixels: Pixels, face: Face) -> Embedding:
         """`pixels` is (h, w, 3) uint8 BGR."""
-        (raw,) = self._model.invoke(to_colour(self.align(pixels, face), self._colour))
+        (raw,) = self._model.invoke(self._crop(pixels, face, self._colour))
         vector = raw.ravel()
         norm = float(np.linalg.norm(vector))
         if not norm > 0:

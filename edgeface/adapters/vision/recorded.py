@@ -2,8 +2,8 @@
 
     vision = RecordedVision([[Actor("anna", x=320)], [], [Actor(None, x=200, spoof=0.95)]])
 
-Each call of `vision.detector.detect` moves to the next frame of the script (the last one lasts); the other three look up
-the actor whose face they are asked about. The picture itself is never looked at."""
+Each call of `vision.detector.detect` moves to the next frame of the script (the last one lasts); the other three look
+up the actor whose face they are asked about. The picture itself is never looked at."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ _UPPER = frozenset({160, 158, 159, 385, 387, 386})
 _LOWER = frozenset({153, 144, 145, 373, 380, 374})
 _FIXED = {
     1: (0.0, 0.55, -0.75), 4: (0.0, 0.5, -0.78), 10: (0.0, -0.95, 0.1), 151: (0.0, -0.7, 0.0), 152: (0.0, 1.65, 0.1),
-    175: (0.0, 1.5, 0.0), 13: (0.0, 1.0, -0.42), 14: (0.0, 1.1, -0.42), 61: (-0.4, 1.05, -0.25), 291: (0.4, 1.05, -0.25),
-    234: (-1.1, 0.35, 0.9), 454: (1.1, 0.35, 0.9), 127: (-1.08, 0.0, 0.85), 356: (1.08, 0.0, 0.85),
+    175: (0.0, 1.5, 0.0), 13: (0.0, 1.0, -0.42), 14: (0.0, 1.1, -0.42), 61: (-0.4, 1.05, -0.25),
+    291: (0.4, 1.05, -0.25), 234: (-1.1, 0.35, 0.9), 454: (1.1, 0.35, 0.9),
+    127: (-1.08, 0.0, 0.85), 356: (1.08, 0.0, 0.85),
 }  # fmt: skip
 
 

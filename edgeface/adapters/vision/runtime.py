@@ -23,6 +23,7 @@ class Model:
 
     def __init__(self, spec: ModelSpec, threads: int = 1) -> None:
         self.spec = spec
+        self.runs = 0  # of `invoke`, for whoever wants to know what a frame took
         data = spec.read()  # hashed here, handed over as it is: no second read in between
         interpreter_class = _interpreter_class()
         try:
@@ -44,6 +45,8 @@ class Model:
         self._table = _pixel_table(spec.input, *_quantisation(inputs[0]))
         # Most int8 files take pixel - 128, which is a flip of the top bit: 10 times as fast as the table.
         self._shifted = self._table.dtype == np.int8 and bool((self._table == np.arange(-128, 128)).all())
+        # And a float file that begins at 0 takes a multiple: 4 times as fast as the table.
+        self._factor = np.float32(spec.input.range[1] / 255) if _is_multiple(spec.input) else None
 
     def invoke(self, pixels: Pixels) -> list[Floats]:
         """Runs the model on one (side, side, 3) uint8 picture in the *manifest's* colour order; range and quantisation
@@ -56,11 +59,18 @@ class Model:
             )
         if self._shifted:
             np.bitwise_xor(pixels, 0x80, out=tensor.view(np.uint8))
+        elif self._factor is not None:
+            np.multiply(pixels, self._factor, out=tensor)
         else:
             np.take(self._table, pixels, out=tensor, mode="clip")
+        self.runs += 1
         del tensor  # LiteRT refuses to run while a view of its memory lives
         self._net.invoke()
         return [self._output(*o) for o in self._outputs]
+
+    def rerun(self) -> None:
+        """The network alone, once more on the input of the last `invoke`: what a benchmark compares with."""
+        self._net.invoke()
 
     def _output(self, index: int, scale: float, zero: int) -> Floats:
         raw = self._net.get_tensor(index)
@@ -110,6 +120,10 @@ def _pixel_table(spec: InputSpec, scale: float, zero: int) -> NDArray[Any]:
         return real.astype(np.float32)
     kind = np.iinfo(spec.dtype)
     return np.clip(np.round(real / scale + zero), kind.min, kind.max).astype(spec.dtype)
+
+
+def _is_multiple(spec: InputSpec) -> bool:
+    return spec.dtype == "float32" and spec.range[0] == 0.0
 
 
 @contextmanager

@@ -51,7 +51,8 @@ class Holder:
 
 
 def draw_hands(layer: Pixels, pad: int, below: int, unit_px: float, *, one_handed: bool) -> Pixels:
-    """`layer` (h, w, 4) premultiplied, the medium inside a margin of `pad`, `below` at its lower edge. Hands lie behind, thumbs before."""
+    """`layer` (h, w, 4) premultiplied, the medium inside a margin of `pad`, `below` at its lower
+    edge. Hands lie behind, thumbs before."""
     h, w = layer.shape[:2]
     u, y = unit_px, pad + 0.72 * (h - pad - below)
     under, above = np.zeros_like(layer), np.zeros_like(layer)
