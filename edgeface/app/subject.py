@@ -21,6 +21,9 @@ _PASSIVE: dict[Verdict, Literal["live", "attack", "unsure"]] = {
 }
 
 
+OWN_FACE = 0.3  # cosine below which two frames don't show one face, for any threshold that a door would use
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What was measured of the subject in one frame; None for what an early exit left out."""
@@ -38,6 +41,7 @@ class Subject:
 
     def __init__(self, track: Track, streak: StreakRule, liveness: LivenessRule, rng: Random) -> None:
         self.track = track
+        self._streak_rule, self._liveness_rule, self._rng = streak, liveness, rng
         self.streak = Streak(streak)
         self._liveness = LivenessTracker(liveness, rng)
         self._modes = liveness.modes
@@ -52,6 +56,8 @@ class Subject:
 
     def add(self, seen: Seen, fps: float | None, pixels: Pixels) -> None:
         """One frame's measurements become evidence."""
+        if seen.embedding is not None and self.probe is not None and not _alike(self.probe, seen.embedding):
+            self._another_face()
         self.issue = seen.quality.issue
         if self.issue is None:
             self._poor_since_s = None
@@ -67,6 +73,15 @@ class Subject:
                 self._since_s = seen.t_s
             self.probe = seen.embedding
             self.streak.add(seen.t_s, seen.match)
+
+    def _another_face(self) -> None:
+        """Faces were swapped on one track (a picture is lowered, and there is its bearer): the evidence of both must
+        never add up, one's name and the other's life. What was an attack stays one."""
+        self.streak = Streak(self._streak_rule)
+        self._poor_since_s = self._unsure_since_s = None
+        if self.liveness is None or self.liveness.passive is not Verdict.ATTACK:
+            self._liveness = LivenessTracker(self._liveness_rule, self._rng)
+            self.liveness = None
 
     def begin_again(self, now_s: float, hold_s: float) -> None:
         """The attempt was decided. Nothing is decided again before `hold_s` is over; the identity is gathered anew, a
@@ -118,3 +133,8 @@ class Subject:
 
     def unsure_for_s(self, now_s: float) -> float:
         return 0.0 if self._unsure_since_s is None else now_s - self._unsure_since_s
+
+
+def _alike(a: Embedding, b: Embedding) -> bool:
+    """False also for vectors that are no numbers."""
+    return a.model == b.model and float(a.vector @ b.vector) >= OWN_FACE

@@ -220,8 +220,7 @@ def test_stop_ends_waiting_clients_and_removes_the_socket(stage):
     next(heard)
     stage.server.stop()
     with pytest.raises(ControlError):
-        while True:
-            next(heard)
+        list(heard)
     client.close()
     assert not stage.path.exists()
     assert not is_running(stage.path)
@@ -339,7 +338,9 @@ def test_without_a_daemon_the_client_says_how_to_start_one(tmp_path):
     assert not is_running(tmp_path / "nothing.sock")
 
 
-@pytest.mark.parametrize("line", [b"\xff\n", b"[]\n", b"hello\n", b'{"ok":false,"exit_code":"x"}\n', b"[" * 9999 + b"\n", b""])
+@pytest.mark.parametrize(
+    "line", [b"\xff\n", b"[]\n", b"hello\n", b'{"ok":false,"exit_code":"x"}\n', b"[" * 9999 + b"\n", b""]
+)
 def test_answers_that_are_none_are_an_error_with_a_sentence(tmp_path, line):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "other.sock"))

@@ -167,7 +167,7 @@ def test_same_people_are_nearer_than_others_on_lfw(vision):
     assert len(impostor) > 10
 
 
-@pytest.mark.parametrize("side", [370, 480])
+@pytest.mark.parametrize("side", [420, 480])
 def test_a_small_face_gets_a_second_look(vision, side):
     """Of a face 70 to 90 pixels wide in a frame of 640 the first look gives coarse key points; the second look makes
     them fine enough that the person is known again."""

@@ -34,6 +34,7 @@ IMPURE = {"time", "logging", "threading", "multiprocessing", "asyncio", "socket"
           "tempfile", "shutil", "concurrent", "select", "signal"}  # fmt: skip
 # Who else may look at the environment, and why.
 ENVIRONMENT = {
+    "app/bench/processes.py": "it hands the environment on to the processes that it measures",
     "cli/main.py": "it sets the number of BLAS threads, which must stand before numpy is loaded",
     "app/settings.py": "it is the reader",
     "adapters/gallery/keys.py": "systemd names the folder of its credentials there",

@@ -239,4 +239,3 @@ class Doorway:
     def moved(self) -> int:
         """How often the relay pulled in, by the relay's own account."""
         return sum(level for _, level in self.door.energised)
-

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
+from structlog.testing import capture_logs
 from support.doorway import MODEL, RULE, ScriptedVision, Seen, paint
 
-from edgeface.adapters.camera.recorded import RecordedCamera
 from edgeface.adapters.camera.reconnect import Backoff, ResilientCamera
+from edgeface.adapters.camera.recorded import RecordedCamera
 from edgeface.adapters.door.recording import RecordingDoor
 from edgeface.adapters.gallery.memory import MemoryGallery
 from edgeface.adapters.system.audit_memory import MemoryAudit
@@ -69,6 +70,7 @@ class Running:
         self.store = MemoryGallery(people)
         self.audit = MemoryAudit(clock=self.clock, boot_id="test")
         self.notifier = RecordingNotifier()
+        self.logged: list = []
         self._script_error: BaseException | None = None
         for part, name in ((self.door, "door"), (self.store, "store"), (self.audit, "audit")):
             self._note_closing(part, name)
@@ -108,7 +110,8 @@ class Running:
         thread = threading.Thread(target=self._guide, args=(script,), daemon=True)
         thread.start()
         try:
-            self.daemon.run()
+            with capture_logs() as self.logged:
+                self.daemon.run()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from edgeface.adapters.camera.recorded import Fault, FaultKind, RecordedCamera
 from edgeface.adapters.camera.reconnect import Backoff, ResilientCamera
+from edgeface.adapters.camera.recorded import Fault, FaultKind, RecordedCamera
 from edgeface.adapters.system.clock import VirtualClock
 from edgeface.app.capture import NewestFrame, capture
 from edgeface.domain.errors import SourceError

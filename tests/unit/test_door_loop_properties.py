@@ -77,7 +77,7 @@ def _justified(doorway: Doorway, before: list) -> None:
     good = [f for f in theirs if f.presence == 1.0 and f.eyes >= 24]
     assert len(good) >= 3
     assert min(f.spoof for f in good[-3:]) < 0.5
-    assert any(f in good for f in before[-1])
+    assert any(f in good for f in before[-1]), "somebody else stands there"
     assert doorway.loop.mode == "normal"
     assert doorway.audit.slow_s == 0.0
 

@@ -156,6 +156,34 @@ def test_a_doubtful_face_waits_and_is_then_told_so():
     assert doorway.moved == 0
 
 
+@pytest.mark.parametrize("spoof", [0.3, 0.5, 0.55])
+def test_a_doubtful_picture_that_is_lowered_does_not_open_for_its_bearer(spoof):
+    """The name of one face and the life of another, on one track, never add up."""
+    doorway = Doorway(enrolled("ada"), liveness={"min_frames": 4})
+    doorway.show(replace(ADA, spoof=spoof), frames=3)
+    doorway.show(EVE, s=2.0)
+    assert doorway.moved == 0
+    assert set(doorway.reasons()) == {"unknown_person"}
+
+
+def test_a_living_bearer_lends_no_life_to_the_picture_that_he_raises():
+    doorway = Doorway(enrolled("ada"))
+    doorway.show(EVE, s=1.0)
+    for _ in range(4):
+        doorway.show(EVE, frames=5)
+        doorway.show(replace(ADA, spoof=0.75), frames=5)
+    assert doorway.moved == 0
+    assert "spoof" in doorway.reasons()
+
+
+def test_one_odd_frame_costs_somebody_enrolled_a_moment_and_no_more():
+    doorway = Doorway(enrolled("ada"))
+    doorway.show(ADA, frames=2)
+    doorway.show(Seen("blur", like="ada", cosine=0.1), frames=1)
+    doorway.show(ADA, frames=4)
+    assert doorway.moved == 1
+
+
 @pytest.mark.parametrize("score", [math.nan, 1.5, -0.1])
 def test_a_spoof_model_that_answers_nonsense_opens_nothing(score):
     doorway = Doorway(enrolled("ada"))

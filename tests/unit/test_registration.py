@@ -41,7 +41,12 @@ def test_a_new_person_is_stored_and_audited():
     office = Office()
     told = office.register(NewPerson("  Ada Lovelace ", groups=("staff",), doors=("lab",), schedule="shift"))
     stored = office.store.get(told.id)
-    assert (stored.name, stored.groups, stored.doors, stored.schedule) == ("Ada Lovelace", ("staff",), ("lab",), "shift")
+    assert (stored.name, stored.groups, stored.doors, stored.schedule) == (
+        "Ada Lovelace",
+        ("staff",),
+        ("lab",),
+        "shift",
+    )
     assert (stored.seq, len(told.id)) == (1, 32)
     assert stored.enrolled_s == office.clock.utc().timestamp()
     assert office.audited() == [("person_enrolled", told.id)]
@@ -75,7 +80,13 @@ def test_a_replacement_keeps_the_id_and_raises_the_sequence():
 
 def test_new_pictures_never_widen_anybodys_rights():
     old = enrolled(
-        "ada", doors=("lab",), groups=("staff",), schedule="shift", valid_from_s=1.0, valid_to_s=2e9, notes={"badge": "7"}
+        "ada",
+        doors=("lab",),
+        groups=("staff",),
+        schedule="shift",
+        valid_from_s=1.0,
+        valid_to_s=2e9,
+        notes={"badge": "7"},
     )
     office = Office(old)
     office.register(NewPerson("Ada", replaces=old.id))
@@ -117,7 +128,7 @@ def test_an_enrolment_stands_also_where_the_audit_log_catches_up_later():
     assert office.store.get(told.id)
     office.audit.fail_writes(False)
     office.recorder.retry()
-    assert [line["event"] for line in office.audit.read()][0] == "person_enrolled"
+    assert next(line["event"] for line in office.audit.read()) == "person_enrolled"
 
 
 def test_a_removal_is_final_and_audited():

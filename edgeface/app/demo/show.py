@@ -18,8 +18,9 @@ from edgeface.domain.errors import ControlError, EdgefaceError
 PULSE_MS = 1500  # short enough for the scene, long enough to be seen
 DEMO_SETTINGS: dict[str, dict[str, object]] = {
     "door": {"pulse_ms": PULSE_MS},
-    # the same person comes three times within half a minute; the second time it is not the cooldown that refuses her
-    "decision": {"cooldown_s": 2.0},
+    # longer than she stays after a grant, so that she is let in once; over before she comes again, so that her second
+    # visit is not judged by the cooldown
+    "decision": {"cooldown_s": 6.0},
 }
 TICK_S = 0.05
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from edgeface.domain.errors import EdgefaceError
 PIN = 17
 START_S = 20.0  # a Pi 4 with a cold card loads everything in a quarter of this
 STOP_S = 5.0
+_OF_SYSTEMD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Stage:
         """Runs an `edgeface` command to its end and returns its JSON. Raises EdgefaceError with what it said."""
         done = subprocess.run(
             [sys.executable, "-m", "edgeface", *arguments, "--config", str(self.config), "--json"],
-            capture_output=True, text=True, check=False,
+            capture_output=True, text=True, check=False, env=_environment(),
         )  # fmt: skip
         if done.returncode != 0:
             raise EdgefaceError(f"`edgeface {' '.join(arguments)}` failed: {done.stderr.strip()}")
@@ -81,16 +83,16 @@ class Stage:
 @contextmanager
 def board(stage: Stage) -> Iterator[None]:
     """The simulated board, while the context lasts."""
-    socket = stage.folder / "board.sock"
+    path = stage.folder / "board.sock"
     process = subprocess.Popen(
         [
             sys.executable, "-m", "edgeface.adapters.door.simboard",
-            "--socket", str(socket), "--log", str(stage.edge_log), "--pins", str(PIN),
+            "--socket", str(path), "--log", str(stage.edge_log), "--pins", str(PIN),
         ],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL, env=_environment(),
     )  # fmt: skip
     try:
-        _wait_for(socket.exists, process, "The simulated board")
+        _wait_for(lambda: _listens(path, socket.SOCK_SEQPACKET), process, "The simulated board")
         yield
     finally:
         end(process)
@@ -103,10 +105,10 @@ def daemon(stage: Stage) -> Iterator[subprocess.Popen[bytes]]:
         log = stack.enter_context(stage.daemon_log.open("wb"))
         process = subprocess.Popen(
             [sys.executable, "-m", "edgeface", "run", "--config", str(stage.config)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(),
         )  # fmt: skip
         try:
-            _wait_for(stage.control_socket.exists, process, "The daemon", stage.daemon_log)
+            _wait_for(lambda: _listens(stage.control_socket), process, "The daemon", stage.daemon_log)
             yield process
         finally:
             end(process)
@@ -124,7 +126,22 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _wait_for(there: Any, process: subprocess.Popen[bytes], who: str, log: Path | None = None) -> None:
+def _environment() -> dict[str, str]:
+    """Ours without what would change the demo's settings or its key: it is the same on every machine."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("EDGEFACE_") and k not in _OF_SYSTEMD}
+
+
+def _listens(path: Path, kind: socket.SocketKind = socket.SOCK_STREAM) -> bool:
+    """A socket's file is there a moment before anybody listens at it."""
+    with socket.socket(socket.AF_UNIX, kind) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _wait_for(there: Callable[[], bool], process: subprocess.Popen[bytes], who: str, log: Path | None = None) -> None:
     until = time.monotonic() + START_S
     while not there():
         if process.poll() is not None or time.monotonic() > until:
@@ -133,8 +150,8 @@ def _wait_for(there: Any, process: subprocess.Popen[bytes], who: str, log: Path 
         time.sleep(0.02)
 
 
-def _tail(log: Path, lines: Sequence[str] = ()) -> str:
-    found = log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:] or lines
+def _tail(log: Path) -> str:
+    found = log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
     return "It said: " + " / ".join(found) if found else ""
 
 

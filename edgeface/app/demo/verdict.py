@@ -129,6 +129,8 @@ def _wrong_pulses(act: Expected, closings: Sequence[Pulse], decisions: Sequence[
     if len(closings) != 1 or granted != 1:
         return [f"the relay closed {len(closings)} times for {granted} grants, not once for one"]
     pulse = closings[0]
+    if any(e.kind == "access_granted" and pulse.on_s < e.t_s for e in decisions):
+        return ["the relay closed before the grant"]
     if pulse.off_s is None:
         return ["the relay never opened again"]
     length_ms = (pulse.off_s - pulse.on_s) * 1000

@@ -1,0 +1,158 @@
+"""The demo's judge can fail: for every kind of wrong outcome a row doesn't hold, and says what was wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from edgeface.app.demo.show import Outcome
+from edgeface.app.demo.verdict import Expected, Happened, Pulse, Row, judge, pulses_of
+
+PULSE_MS = 1500
+ADA, EVE = "a" * 32, "e" * 32
+NOBODY = Expected("an empty doorway", 0, 3, "nothing")
+STRANGER = Expected("a stranger", 3, 8, "access_denied", reason="unknown_person")
+PRINT = Expected("a print", 10, 15, "spoof_refused", reason="spoof")
+VISIT = Expected("ada", 17, 23, "access_granted", ADA)
+GLANCE = Expected("ada turns away", 25, 28, "nothing", accept=("access_denied",))
+FOLLOWED = Expected("somebody behind ada", 30, 36, "access_granted", ADA, also=("tailgating_seen",))
+ACTS = [NOBODY, STRANGER, PRINT, VISIT, GLANCE, FOLLOWED]
+
+DENIED = Happened(4.0, "access_denied", {"reason": "unknown_person", "person": None, "evidence_ms": 300})
+SPOOFED = Happened(11.0, "spoof_refused", {"reason": "spoof", "person": None, "evidence_ms": 250})
+GRANTED = Happened(18.0, "access_granted", {"person": ADA, "evidence_ms": 200})
+AGAIN = Happened(31.0, "access_granted", {"person": ADA, "evidence_ms": 200})
+TAILGATED = Happened(31.5, "tailgating_seen", {"granted_person": ADA, "others": 1})
+EVENTS = [DENIED, SPOOFED, GRANTED, AGAIN, TAILGATED]
+FIRST, SECOND = Pulse(18.02, 19.52), Pulse(31.02, 32.53)
+PULSES = [FIRST, SECOND]
+
+
+def failing(events: list[Happened], pulses: list[Pulse]) -> dict[str, tuple[str, ...]]:
+    return {row.name: row.faults for row in judge(ACTS, events, pulses, PULSE_MS) if not row.ok}
+
+
+def without(*left_out: Happened) -> list[Happened]:
+    return [e for e in EVENTS if e not in left_out]
+
+
+def altered(event: Happened, **fields: object) -> list[Happened]:
+    return [replace(e, fields={**e.fields, **fields}) if e is event else e for e in EVENTS]
+
+
+def test_what_was_expected_holds() -> None:
+    assert failing(EVENTS, PULSES) == {}
+
+
+def test_a_row_says_how_long_it_took_and_how_long_the_relay_was_closed() -> None:
+    rows = {row.name: row for row in judge(ACTS, EVENTS, PULSES, PULSE_MS)}
+    assert (rows["ada"].after_ms, rows["ada"].pulse_ms) == (220, 1500)
+    assert (rows["a stranger"].after_ms, rows["a stranger"].pulse_ms) == (300, None)
+    assert rows["a stranger"].happened == "access_denied (unknown_person)"
+    assert rows["an empty doorway"].happened == "nothing"
+    assert rows["somebody behind ada"].expected == "access_granted + tailgating_seen"
+
+
+@pytest.mark.parametrize(
+    ("events", "pulses", "act", "fault"),
+    [
+        pytest.param(without(GRANTED), [SECOND], "ada", "access_granted did not come", id="grant missing"),
+        pytest.param(without(DENIED), PULSES, "a stranger", "access_denied did not come", id="denial missing"),
+        pytest.param(without(SPOOFED), PULSES, "a print", "spoof_refused did not come", id="spoof missing"),
+        pytest.param(altered(GRANTED, person=EVE), PULSES, "ada", "it was somebody else", id="wrong person"),
+        pytest.param(
+            altered(DENIED, reason="poor_quality"), PULSES, "a stranger",
+            "the reason was poor_quality, not unknown_person", id="wrong reason",
+        ),
+        pytest.param(
+            EVENTS, [FIRST, Pulse(20.0, 21.5), SECOND], "ada",
+            "the relay closed 2 times for 1 grants, not once for one", id="relay twice for one grant",
+        ),
+        pytest.param(
+            [*EVENTS, replace(GRANTED, t_s=21.0)], [FIRST, Pulse(21.01, 22.51), SECOND], "ada",
+            "the relay closed 2 times for 2 grants, not once for one", id="granted twice",
+        ),
+        pytest.param(
+            EVENTS, [SECOND], "ada", "the relay closed 0 times for 1 grants, not once for one", id="relay never closed"
+        ),
+        pytest.param(
+            EVENTS, [Pulse(18.02, 19.8), SECOND], "ada", "the pulse took 1780 ms instead of 1500", id="pulse too long"
+        ),
+        pytest.param(
+            EVENTS, [Pulse(18.02, 18.5), SECOND], "ada", "the pulse took 480 ms instead of 1500", id="pulse too short"
+        ),
+        pytest.param(
+            EVENTS, [FIRST, Pulse(31.02, None)], "somebody behind ada", "the relay never opened again", id="stays open"
+        ),
+        pytest.param(
+            EVENTS, [Pulse(17.5, 19.0), SECOND], "ada", "the relay closed before the grant", id="relay before grant"
+        ),
+        pytest.param(
+            EVENTS, [Pulse(4.1, 5.6), *PULSES], "a stranger", "the relay closed", id="relay closed for a stranger"
+        ),
+        pytest.param(
+            EVENTS, [Pulse(11.1, 12.6), *PULSES], "a print", "the relay closed", id="relay closed for a print"
+        ),
+        pytest.param(
+            EVENTS, [Pulse(1.0, 2.5), *PULSES], "an empty doorway", "the relay closed", id="relay closed for nobody"
+        ),
+        pytest.param(
+            [*EVENTS, replace(DENIED, t_s=1.0)], PULSES, "an empty doorway", "access_denied was not expected",
+            id="decision where there is nobody",
+        ),
+        pytest.param(
+            [*EVENTS, replace(GRANTED, t_s=5.0)], [Pulse(5.01, 6.51), *PULSES], "a stranger",
+            "access_granted was not expected", id="stranger granted besides",
+        ),
+        pytest.param(
+            [*EVENTS, replace(GRANTED, t_s=26.0)], [FIRST, Pulse(26.01, 27.51), SECOND], "ada turns away",
+            "access_granted was not expected", id="granted while turning away",
+        ),
+        pytest.param(
+            without(TAILGATED), PULSES, "somebody behind ada", "tailgating_seen did not come", id="also missing"
+        ),
+        pytest.param(
+            [*without(TAILGATED), replace(TAILGATED, t_s=18.5)], PULSES, "somebody behind ada",
+            "tailgating_seen did not come", id="also in another act",
+        ),
+        pytest.param(
+            [*EVENTS, replace(GRANTED, t_s=24.0)], PULSES, "between the acts",
+            "unexpected: access_granted at 24.0 s", id="decision between the acts",
+        ),
+        pytest.param(
+            EVENTS, [FIRST, Pulse(24.0, 25.5), SECOND], "between the acts",
+            "unexpected: relay at 24.0 s", id="relay between the acts",
+        ),
+        pytest.param(
+            [*EVENTS, replace(SPOOFED, t_s=40.0)], PULSES, "between the acts",
+            "unexpected: spoof_refused at 40.0 s", id="decision after the end",
+        ),
+    ],
+)  # fmt: skip
+def test_a_wrong_outcome_fails_its_row(events: list[Happened], pulses: list[Pulse], act: str, fault: str) -> None:
+    failed = failing(events, pulses)
+    assert fault in failed[act]
+    assert set(failed) == {act}
+
+
+def test_a_late_decision_fails_its_act_and_the_gap_it_fell_into() -> None:
+    failed = failing([*without(SPOOFED), replace(SPOOFED, t_s=15.0)], PULSES)
+    assert set(failed) == {"a print", "between the acts"}
+
+
+def test_what_an_act_accepts_besides_is_no_fault() -> None:
+    assert failing([*EVENTS, replace(DENIED, t_s=26.0, fields={"reason": "left_view"})], PULSES) == {}
+
+
+def test_pulses_are_read_from_edges() -> None:
+    assert pulses_of([(0.0, 0), (1.0, 1), (2.5, 0), (3.0, 1)]) == [Pulse(1.0, 2.5), Pulse(3.0, None)]
+    assert pulses_of([(0.0, 1), (1.0, 0), (2.5, 1)], closed_level=0) == [Pulse(1.0, 2.5)]
+    assert pulses_of([]) == []
+
+
+def test_a_demo_without_rows_or_with_one_that_fails_is_not_ok() -> None:
+    sound = Row("a", "nothing", "nothing", None, None, ())
+    assert Outcome([sound], [], [], 1.0).ok
+    assert not Outcome([], [], [], 1.0).ok
+    assert not Outcome([sound, replace(sound, faults=("the relay closed",))], [], [], 1.0).ok
