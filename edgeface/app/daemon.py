@@ -105,15 +105,23 @@ class Daemon:
             service.stop()
         for worker in reversed(self._workers):
             worker.stop()
-        self._collect_door_events()
+        self._end_pulse()
         parts.door.close()
-        self._collect_door_events()  # closing ends a pulse that runs
+        self._collect_door_events()
         if parts.process is not None:
             parts.process.stop()
         stopped = DaemonStopped(parts.clock.monotonic_s(), self._cause or "failure")
         parts.recorder.record([stopped])
         parts.audit.close()
         parts.store.close()
+
+    def _end_pulse(self) -> None:
+        """Closing the connection ends a pulse too, but then nobody hears of it, and the log would leave it open."""
+        try:
+            if self.parts.door.status().grant_id is not None:
+                self.parts.door.lock()
+        except DoorUnavailable:
+            pass  # locked all the same: the connection is gone
 
     def _worker_failed(self, failed: WorkerFailed) -> None:
         self.log.error("worker failed", worker=failed.name, gave_up=failed.gave_up, exc_info=failed.error)

@@ -219,7 +219,7 @@ def build(settings: Settings, listeners: Iterable[Listener], report: Callable[[s
     process = door_process(settings) if _starts_door(settings) else None
     if process is not None:
         process.start()
-    door = open_door(settings, clock, alive=lambda: watchdog.healthy(clock.monotonic_s()))
+    door = open_door(settings, clock, alive=lambda: "vision" not in watchdog.late(clock.monotonic_s()))
     loop = DoorLoop(vision_of(models), gallery, door, recorder, clock, rules, SystemRandom())
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),

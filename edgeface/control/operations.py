@@ -129,10 +129,15 @@ class Operations:
         snapshot = self._parts.gallery.now
         return {"people": len(snapshot.people), "templates": snapshot.matrix.templates}
 
-    def stop(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def stop(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Answers first: stopping closes every connection."""
         _only(arguments)
-        self._daemon.stop("asked to")
-        return {"stopping": True}
+
+        def answered() -> Iterator[dict[str, Any]]:
+            yield {"stopping": True}
+            self._daemon.stop("asked to")
+
+        return answered()
 
     def enrol(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """A stream: what became of each picture, then the record. One enrolment at a time; the door decides nothing

@@ -162,6 +162,12 @@ class DoorMachine:
             self._heard_s = self._last_s
         return due
 
+    def held_up(self, for_s: float) -> None:
+        """This whole process was held up for so long (a starved or paused machine), so the client's silence in that time
+        says nothing about the client. The pulse's deadline stands."""
+        if self._heard_s is not None and math.isfinite(for_s) and for_s > 0:
+            self._heard_s = min(self._last_s + for_s, self._heard_s + for_s)
+
     def grant(self, grant_id: object, pulse_ms: object, now_s: float) -> Outcome:
         """One pulse of `pulse_ms`; both arguments are as parsed from JSON, their types are checked here. Counts as a
         packet heard. A refusal leaves the relay as it was, but a malformed grant locks, as every malformed packet

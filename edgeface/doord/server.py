@@ -10,6 +10,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from edgeface.adapters.door import wire
 from edgeface.adapters.door.driver import Relay
@@ -19,6 +20,7 @@ from edgeface.doord import protocol
 from edgeface.doord.host import Listener, Stopping, Watchdogs, boot_s, hung_up, peer
 
 TICK_S = 0.1  # the longest turn: watchdogs are fed, and a suspend's end is noticed
+HELD_UP_S = 0.15  # a turn that lasts this much longer than it should: the machine was starved or paused, not the client
 _log = logging.getLogger("edgeface.doord")
 
 
@@ -43,6 +45,7 @@ class DoorServer:
         self._stop_wanted, self._now_s, self._event_s = stop_wanted, now_s, event_s
         self._client: socket.socket | None = None
         self._selector = selectors.DefaultSelector()
+        self._stale = False  # what is read now queued while this process was held up
         self.refused: Counter[str] = Counter()
 
     def run(self) -> None:
@@ -53,7 +56,13 @@ class DoorServer:
             self._carry_out(self._machine.start())
             self._watchdogs.ready()
             while not self._signals.stopping and not self._stop_wanted() and self._watchdogs.beat():
-                for key, _ in self._selector.select(self._wait_s()):
+                wait_s, began_s = self._wait_s(), self._now_s()
+                ready = self._selector.select(wait_s)
+                late_s = self._now_s() - began_s - wait_s
+                if late_s > HELD_UP_S:
+                    self._catch_up(late_s)
+                    continue
+                for key, _ in ready:
                     key.data()
                 self._settle(self._machine.tick(self._now_s()))
             self._watchdogs.stopping()
@@ -62,6 +71,18 @@ class DoorServer:
             self._drop_client()
             self._relay.lock()
             self._selector.close()
+
+    def _catch_up(self, late_s: float) -> None:
+        """After this process was held up: a pulse that is due ends first; then the client's queued packets count as signs
+        of life, and grants among them as stale."""
+        self._machine.held_up(late_s)
+        self._settle(self._machine.tick(self._now_s()))
+        self._stale = True
+        try:
+            while self._client is not None and self._read():
+                pass
+        finally:
+            self._stale = False
 
     def _wait_s(self) -> float:
         deadline = self._machine.next_deadline_s
@@ -93,31 +114,36 @@ class DoorServer:
             connection.send(wire.encode(protocol.refusal_of(code, message, "hello")))
         connection.close()
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Takes one packet; False where there was none."""
         client = self._client
         if client is None:
-            return
+            return False
         try:
             packet = b"" if hung_up(client) else client.recv(wire.MAX_PACKET + 1)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             packet = b""
         if not packet:
             self._client_left()
-            return
+            return True
         try:
             request = protocol.parse(packet)
         except protocol.Nonsense as nonsense:
             self._count(nonsense.code, f"the client talks nonsense: {nonsense}")
             refusal = protocol.refusal_of(nonsense.code, str(nonsense))
             self._settle(self._machine.nonsense(self._now_s()), lambda: refusal)
-            return
+            return True
         self._answer(request)
+        return True
 
     def _answer(self, request: protocol.Request) -> None:
         now_s = self._now_s()
-        if isinstance(request, protocol.GrantAsked):
+        if self._stale and isinstance(request, protocol.GrantAsked):
+            late = Refusal(Refused.NOT_ALLOWED, "the door process was held up: this grant may be stale")
+            outcome = replace(self._machine.heard(now_s), refusal=late)
+        elif isinstance(request, protocol.GrantAsked):
             outcome = self._machine.grant(request.grant_id, request.pulse_ms, now_s)
         else:
             outcome = self._machine.heard(now_s)

@@ -58,8 +58,9 @@ def test_the_settings_of_the_machine_do_not_reach_the_demo(tmp_path: Path, monke
 
 def test_a_daemon_that_does_not_start_is_told_with_what_it_said(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
-    stage.write_config("nonsense", {})
-    with pytest.raises(EdgefaceError, match=r"The daemon did not start\. It said: .*nonsense"), staging.daemon(stage):
+    stage.write_config("replay:scene.toml", {"door": {"pulse_ms": 1}})
+    told = pytest.raises(EdgefaceError, match=r"The daemon did not start\. It said: .*door\.pulse_ms")
+    with told, staging.daemon(stage):
         pass
 
 

@@ -64,10 +64,14 @@ class Link:
                     if not alive():
                         return self.abandon("this daemon's own watchdog says that it hangs")
                     self._socket.send(wire.encode({"op": "ping"}))
-                self._socket.settimeout(max(0.005, next_ping_s - now_s))
+                wait_s = max(0.005, next_ping_s - now_s)
+                self._socket.settimeout(wait_s)
                 try:
                     packet = self._socket.recv(wire.MAX_PACKET + 1)
                 except TimeoutError:
+                    late_s = time.monotonic() - now_s - wait_s
+                    if late_s > HELD_UP_S:  # this machine was starved or paused, the door process perhaps with it
+                        heard_s += late_s
                     if time.monotonic() - heard_s >= SILENT_AFTER_S + heartbeat_s:
                         return self.abandon("it does not answer")
                     continue
