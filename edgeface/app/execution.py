@@ -38,6 +38,8 @@ HOLD_S = {
 }
 HOLD_OTHERWISE_S = 1.0
 
+RECORD_STANDS_S = 1.0  # a recorded grant opens within this, or is none: the log and the relay must tell one story
+
 TAILGATER_SIZE = 0.35  # of the granted face's eye distance: two to three times as far away is not behind him any more
 TAILGATER_S = 0.2  # a second face must stay this long: one false detection is no tailgater
 
@@ -72,6 +74,16 @@ class OpenGrant:
         return float(probe.vector @ self.probe.vector) >= self.same_person
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A grant that is in the audit log, and has not opened yet."""
+
+    track: int
+    person: str
+    grant_id: str
+    until_s: float
+
+
 class Executor:
     """Belongs to the door loop's thread."""
 
@@ -89,6 +101,7 @@ class Executor:
         self._door, self._recorder, self._clock, self._rules = door, recorder, clock, rules
         self._failures, self._spoofs, self._cooldown, self._rng = failures, spoofs, cooldown, rng
         self._open: OpenGrant | None = None
+        self._recorded: Recorded | None = None
         self._tailgating_told = False
 
     def pulse_running(self, now_s: float) -> bool:
@@ -104,17 +117,14 @@ class Executor:
     def tailgating_reported(self) -> None:
         self._tailgating_told = True
 
-    def grant(self, grant: Grant, subject: Subject) -> Decision:
-        """Opens, or says why not."""
-        grant_id = f"{self._rng.getrandbits(128):032x}"
-        granted = AccessGranted(
-            self._clock.monotonic_s(), grant.track, grant.person, grant.score, grant.margin, grant.evidence_ms, grant_id
-        )
+    def grant(self, grant: Grant, subject: Subject) -> Decision | None:
+        """Opens, or says why not. None: writing the record took longer than the frame stays fresh (a slow card); the
+        record stands, and the next frame that grants the same opens on it. Where none does, the person has left."""
         try:
-            self._recorder.record_before(granted)
-            now = self._clock.monotonic_s()
-            if not fresh(subject.track.last_s, now, self._rules.policy.freshness_s):  # a slow card took too long
-                return self.deny(Deny(DenialReason.LEFT_VIEW, grant.track, grant.person, grant.score), subject)
+            grant_id = self._record(grant)
+            if not fresh(subject.track.last_s, self._clock.monotonic_s(), self._rules.policy.freshness_s):
+                return None
+            self._recorded = None
             self._door.grant(grant_id, self._rules.pulse_ms)
         except StorageError as e:
             return self.deny(Deny(DenialReason.AUDIT_FAULT, grant.track, grant.person, grant.score, e.message), subject)
@@ -133,6 +143,18 @@ class Executor:
         subject.hint = "granted"
         subject.begin_again(now, max(self._rules.cooldown_s, self._rules.pulse_ms / 1000))
         return grant
+
+    def _record(self, grant: Grant) -> str:
+        """The grant's id, durable in the audit log. Raises StorageError."""
+        now, before = self._clock.monotonic_s(), self._recorded
+        if before is not None and (before.track, before.person) == (grant.track, grant.person) and now < before.until_s:
+            return before.grant_id
+        grant_id = f"{self._rng.getrandbits(128):032x}"
+        self._recorder.record_before(
+            AccessGranted(now, grant.track, grant.person, grant.score, grant.margin, grant.evidence_ms, grant_id)
+        )
+        self._recorded = Recorded(grant.track, grant.person, grant_id, self._clock.monotonic_s() + RECORD_STANDS_S)
+        return grant_id
 
     def deny(self, denial: Deny, subject: Subject) -> Deny:
         """Records the denial, counts it, and holds the subject back."""

@@ -271,3 +271,21 @@ def test_a_daemon_killed_in_mid_pulse_leaves_nothing_behind(board: Simboard, tmp
             at_s = strike(daemon.pid, signal.SIGKILL)
             assert_locked_within_a_second(board, at_s, run)
         wait_for(lambda: board.owner_pid() == 0, "guard and door process end")
+
+
+def test_a_machine_that_pauses_as_a_whole_keeps_its_pulse(board: Simboard, guarded: Doord) -> None:
+    """Guard, door process and client stop together, as in a virtual machine that is not scheduled for a while: nobody is
+    blamed for anybody's silence, and the pulse goes on to its deadline."""
+    assert guarded.process is not None
+    owner = guarded.pid
+    with ClientProcess(guarded.socket, LONG_MS) as client:
+        client.wait_granted()
+        everybody = (guarded.process.pid, owner, client.process.pid)
+        for pid in everybody:
+            strike(pid, signal.SIGSTOP)
+        time.sleep(1.2)
+        for pid in everybody:
+            strike(pid, signal.SIGCONT)
+        time.sleep(1.2)
+        assert guarded.pid == owner
+        assert board.pulses()[-1].end_s is None

@@ -256,3 +256,26 @@ def test_the_module_loads_no_numpy() -> None:
         "import sys, edgeface.domain.door; sys.exit('numpy' in sys.modules or 'edgeface.domain.types' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_a_machine_that_was_held_up_does_not_blame_its_client() -> None:
+    """Silence is counted in the door process's own running time; the pulse's deadline is not moved by it."""
+    m = DoorMachine(1000, 0.0)
+    m.start()
+    m.heard(0.0)
+    m.grant("a" * 32, 1000, 0.1)
+    m.held_up(0.8)
+    assert not m.tick(0.95).drop_client
+    assert not m.locked
+    assert m.tick(1.1).actions == (Energise(False),)
+    assert m.locked
+    assert m.tick(1.7).drop_client
+
+
+def test_being_held_up_never_gives_a_client_more_than_the_time_that_was_lost() -> None:
+    m = DoorMachine(1000, 0.0)
+    m.start()
+    m.heard(0.0)
+    m.held_up(5.0)
+    assert m.tick(5.6).drop_client is False
+    assert m.tick(5.75).drop_client is True

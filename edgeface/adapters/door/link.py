@@ -12,6 +12,7 @@ from collections.abc import Callable
 from edgeface.adapters.door import wire
 from edgeface.domain.errors import DoorUnavailable
 
+HELD_UP_S = 0.15  # a wait that lasts this much longer than it should was no silence of the other end
 SILENT_AFTER_S = 0.7  # the door process answers every ping; without answers it hangs
 
 
