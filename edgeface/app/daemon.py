@@ -124,7 +124,11 @@ class Daemon:
             pass  # locked all the same: the connection is gone
 
     def _worker_failed(self, failed: WorkerFailed) -> None:
-        self.log.error("worker failed", worker=failed.name, gave_up=failed.gave_up, exc_info=failed.error)
+        foreseen = isinstance(failed.error, EdgefaceError)  # a sentence for people; anything else with its traceback
+        self.log.error(
+            "worker failed", worker=failed.name, gave_up=failed.gave_up, sentence=str(failed.error),
+            exc_info=None if foreseen else failed.error,
+        )  # fmt: skip
         if failed.name == "vision":
             self.parts.loop.camera_lost()  # what it was about to believe is void
         if failed.gave_up:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -24,8 +25,12 @@ MIN_FRAMES = 5  # of a camera or a clip: the spoof evidence needs more than one,
 ENOUGH_FRAMES = 40  # well spread views come in the first seconds; more only look alike
 BYSTANDER_SIZE = 0.4  # of the nearest face's eye distance: a face in the far background is no second person
 SAME_VIEW = 0.92  # cosine from which two pictures of one person show nothing new
+TILE_FACES = 4.0  # a photo is looked at again in tiles of so many face widths: there a bystander is found as well
+MIN_TILE_PX = 320
+SURE_OF_BYSTANDER = 0.7  # so close up, a helmet or a pattern now and then passes for a face at 0.5
 OWN_FACE = 0.3  # cosine below which two pictures don't show one person, for any threshold that a door would use
 LOOKALIKE_BELOW = 0.1  # this little under the threshold a stranger would already be near
+NO_FACE = "There is no face in the picture."
 SPOOFED = "This looks like a picture or a screen, not like a person."
 
 
@@ -113,10 +118,13 @@ class Enroller:
         return Enrolled(templates, tuple(self._offered), tuple(warnings))
 
     def _look(self, pixels: Pixels, name: str, t_s: float) -> Offered:
-        pixels, faces = self._detect(pixels)
+        given = pixels
+        pixels, faces = self._detect(given)
         if not faces:
-            return Offered(name, False, "There is no face in the picture.")
+            return Offered(name, False, NO_FACE)
         face = max(faces, key=lambda f: f.eye_distance_px)
+        if self._source == "photo" and pixels is given:
+            faces = [*faces, *self._look_closer(pixels, faces, face)]
         near = [f for f in faces if f.eye_distance_px >= BYSTANDER_SIZE * face.eye_distance_px]
         if len(near) > 1:
             return Offered(name, False, f"There are {len(near)} faces in the picture; one person alone may be in it.")
@@ -149,6 +157,24 @@ class Enroller:
         faces = self._vision.detector.detect(roomy)
         return (roomy, faces) if faces else (pixels, [])
 
+    def _look_closer(self, pixels: Pixels, known: Sequence[Face], face: Face) -> list[Face]:
+        """Faces of that size that the detector missed because they are small beside the whole picture: a group's photo
+        must not enrol the one of the group whom it happened to find."""
+        h, w = pixels.shape[:2]
+        side = max(MIN_TILE_PX, round(TILE_FACES * face.box.width))
+        centres = [f.box.centre for f in known]
+        found = []
+        for y, x in product(_starts(h, side), _starts(w, side)) if max(h, w) > side else ():
+            tile = np.ascontiguousarray(pixels[y : y + side, x : x + side])
+            for other in self._vision.detector.detect(tile):
+                cx, cy = other.box.centre[0] + x, other.box.centre[1] + y
+                if other.score >= SURE_OF_BYSTANDER and all(
+                    np.hypot(cx - kx, cy - ky) > face.box.width for kx, ky in centres
+                ):
+                    centres.append((cx, cy))
+                    found.append(other)
+        return found
+
     def _check_others(self, templates: Sequence[Template], snapshot: Snapshot, replacing: str | None) -> list[str]:
         threshold = snapshot.choice.threshold
         found = check_enrolment(templates, snapshot.matrix, threshold, threshold - LOOKALIKE_BELOW, replacing)
@@ -163,6 +189,11 @@ class Enroller:
         assert isinstance(found, Lookalike)
         advice = "the two may be refused as ambiguous. More pictures of both, from the door's own camera, help."
         return [f"{who.name} ({who.id}) looks much like this person: {advice}"]
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Where tiles begin that overlap by half, so that every face lies whole in one of them."""
+    return sorted({min(start, max(0, length - side)) for start in range(0, length, max(1, side // 2))})
 
 
 def _one_person(views: list[_View]) -> tuple[list[_View], list[_View]]:
@@ -192,6 +223,7 @@ def _cosines(views: list[_View]) -> np.ndarray[tuple[int, ...], np.dtype[np.floa
 
 
 def _advice(reasons: tuple[tuple[str, str], ...]) -> str:
-    """The commonest reason: mending that one helps most."""
+    """For the commonest reason: mending that one helps most."""
     sentences = [sentence for _, sentence in reasons]
-    return max(sentences, key=sentences.count) if sentences else "Give at least one picture."
+    commonest = max(sentences, key=sentences.count) if sentences else "Give at least one picture."
+    return "Show the whole face from the front, near and in good light." if commonest == NO_FACE else commonest

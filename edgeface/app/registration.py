@@ -35,7 +35,7 @@ class NewPerson:
 
     def __post_init__(self) -> None:
         name = self.name.strip()
-        if not 1 <= len(name) <= 128 or any(unicodedata.category(c).startswith("C") for c in name):
+        if not 1 <= len(name) <= 128 or not all(_shown(c) for c in name):
             raise EnrolmentError(
                 "A name has 1 to 128 characters and no control characters.", "Give the person another name."
             )
@@ -128,6 +128,12 @@ def _inherited(new: NewPerson, old: Person) -> NewPerson:
         valid_from_s=old.valid_from_s if new.valid_from_s is None else new.valid_from_s,
         valid_to_s=old.valid_to_s if new.valid_to_s is None else new.valid_to_s,
     )
+
+
+def _shown(character: str) -> bool:
+    """No control character, and none that turns or hides text; the joiners of Persian, Hindi and emoji are letters."""
+    category = unicodedata.category(character)
+    return character in "\u200c\u200d" or not (category.startswith("C") or category in ("Zl", "Zp"))
 
 
 def _number(value: object) -> bool:

@@ -11,16 +11,21 @@ from edgeface.ports import CameraInfo
 READ_TIMEOUT_S = 10.0  # a recording answers at once; this bounds a network drive that hangs
 
 
-def play(replay: Replay, on_frame: Callable[[CameraInfo, int], None] = lambda _info, _n: None) -> int:
+def play(
+    replay: Replay,
+    on_frame: Callable[[CameraInfo, int], None] = lambda _info, _n: None,
+    on_end: Callable[[EndOfStream], None] = lambda _end: None,
+) -> int:
     """Plays to the end and returns the number of frames. Raises SourceError. Events go to the replay's listener, in
-    order; `on_frame` hears of each frame (for a progress bar)."""
+    order; `on_frame` hears of each frame (for a progress bar), `on_end` how it ended: one that breaks off has advice."""
     info = replay.camera.open()
     frames = 0
     try:
         while True:
             try:
                 frame = replay.camera.read(READ_TIMEOUT_S)
-            except EndOfStream:
+            except EndOfStream as end:
+                on_end(end)
                 break
             replay.clock.advance_to(frame.captured_s)
             replay.recorder.record(replay.door.poll_events())

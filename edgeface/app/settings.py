@@ -187,6 +187,12 @@ def read_settings(
         raise settings_help.explain_refusal(error, Settings, origins) from None
 
 
+def environment_of_a_fresh_machine() -> dict[str, str]:
+    """Ours, without what would change the settings, the key or the readiness of an edgeface that is started with it."""
+    of_systemd = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY")
+    return {k: v for k, v in os.environ.items() if not k.startswith(PREFIX) and k not in of_systemd}
+
+
 def _choose_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     named = path or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
     return named or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)

@@ -209,6 +209,7 @@ def build(settings: Settings, listeners: Iterable[Listener], report: Callable[[s
 
     clock, stream = system_clock(), EventStream()
     rules = rules_of(settings)
+    open_camera(settings)  # only made, not opened: a source that means nothing is said before anything starts
     models = open_vision(settings)
     keys = open_keys(settings, create=True)
     store = open_gallery(settings, keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +16,9 @@ from edgeface.app.registration import NewPerson, register
 from edgeface.app.rules import rules_of
 from edgeface.app.settings import Settings, load_settings
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, say
-from edgeface.cli.people import open_office, parse_time
+from edgeface.cli.people import find, open_office, open_store, parse_time, say_if_broken
 from edgeface.control.client import ControlClient, is_running
-from edgeface.domain.errors import CameraError, EndOfStream, EnrolmentError, SourceError
+from edgeface.domain.errors import CameraError, EndOfStream, EnrolmentError
 from edgeface.domain.types import Frame
 
 app = typer.Typer(help="Enrol a person from the camera, photos or a clip.")
@@ -43,7 +44,9 @@ def enroll(
     schedule: Annotated[str, typer.Option(help="When the person may enter: a schedule of the settings.")] = "always",
     valid_from: Annotated[str | None, typer.Option(help="From when, as 2026-12-01 (UTC without a zone).")] = None,
     valid_to: Annotated[str | None, typer.Option(help="Until when, that moment excluded.")] = None,
-    replace: Annotated[str | None, typer.Option(metavar="ID", help="The record whose place this one takes.")] = None,
+    replaces: Annotated[
+        str | None, typer.Option("--replace", metavar="ID", help="The record whose place this one takes.")
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,7 +67,7 @@ def enroll(
         schedule=schedule,
         valid_from_s=parse_time(valid_from, "--valid-from"),
         valid_to_s=parse_time(valid_to, "--valid-to"),
-        replaces=replace,
+        replaces=replaces,
     )
     if not photo and clip is None and is_running(settings.control_socket):
         told = _by_daemon(settings, person, seconds)
@@ -98,14 +101,17 @@ class _Pictures:
                     return
                 if frame.index % step == 0:
                     yield f"frame {frame.index}", frame
-        except EndOfStream:
-            return
+        except EndOfStream as end:
+            say_if_broken(end)
         finally:
             camera.close()
 
 
 def _here(settings: Settings, person: NewPerson, pictures: _Pictures) -> dict[str, Any]:
     """With the models in this process."""
+    if person.replaces is not None:  # before any work, and by name or the id's beginning too
+        with open_store(settings) as store:
+            person = replace(person, replaces=find(store, person.replaces).id)
     photos = [(str(p), wiring_tools.read_photo(p)) for p in pictures.photos]  # a wrong path first
     rules = rules_of(settings)
     models = wiring.open_vision(settings, stills=pictures.source == "photo")
@@ -134,8 +140,6 @@ def _watch(enroller: Enroller, pictures: _Pictures) -> None:
         except CameraError:
             if enroller.accepted == 0:
                 raise
-        except SourceError:
-            raise
 
 
 def _by_daemon(settings: Settings, person: NewPerson, seconds: float) -> dict[str, Any]:
@@ -164,12 +168,14 @@ def _progress() -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    console = Console(stderr=True)
     return Progress(
         BarColumn(20),
         MofNCompleteColumn(),
         TextColumn("{task.description}"),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
 
 

@@ -7,11 +7,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+import typer
+
 from edgeface.app import wiring
 from edgeface.app.recorder import Recorder
 from edgeface.app.settings import Settings
+from edgeface.cli.output import say
 from edgeface.control.client import ControlClient, is_running
-from edgeface.domain.errors import ControlError, PersonUnknown, SourceError
+from edgeface.domain.errors import ControlError, EndOfStream, PersonUnknown
 from edgeface.domain.types import Person
 from edgeface.ports import Clock, GalleryStore
 
@@ -70,15 +73,22 @@ def find(store: GalleryStore, who: str) -> Person:
 
 
 def parse_time(text: str | None, option: str) -> float | None:
-    """Unix seconds of a date or time as ISO 8601; without a zone it is UTC. Raises SourceError."""
+    """Unix seconds of a date or time as ISO 8601; without a zone it is UTC. Raises typer.BadParameter."""
     if text is None:
         return None
     try:
         when = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
-        advice = "Write 2026-12-31 or 2026-12-31T18:00+01:00."
-        raise SourceError(f"{text!r} is no date or time ({option}).", advice) from None
+        raise typer.BadParameter(
+            f"{text[:40]!r} is no date or time. Write 2026-12-31 or 2026-12-31T18:00+01:00.", param_hint=option
+        ) from None
     return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def say_if_broken(end: EndOfStream) -> None:
+    """A recording that breaks off has an advice; one that is simply over has none."""
+    if end.advice:
+        say(f"edgeface: {end}")
 
 
 def show_time(seconds: float | None) -> str:

@@ -15,7 +15,7 @@ from edgeface.app.replaying import play
 from edgeface.app.rules import rules_of
 from edgeface.app.settings import Settings, load_settings
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json_line, say
-from edgeface.cli.people import open_store, parse_time
+from edgeface.cli.people import open_store, parse_time, say_if_broken
 from edgeface.domain.errors import SourceError
 from edgeface.domain.events import Event
 from edgeface.domain.types import Person
@@ -62,11 +62,9 @@ def replay(
             typer.echo(_sentence(line))
 
     played = wiring_tools.build_replay(settings, models, people, told, start, seed or 0)
-    if as_json:
-        play(played)
-        return
-    frames = play(played)
-    say(f"{frames} frames, {len(people)} people known.")
+    frames = play(played, on_end=say_if_broken)
+    if not as_json:
+        say(f"{frames} frames, {len(people)} people known.")
 
 
 def _settings(settings: Settings, source: str, gallery: Path | None, seed: int | None) -> Settings:

@@ -9,7 +9,7 @@ from edgeface.app.daemon import Daemon
 from edgeface.app.settings import load_settings
 from edgeface.cli.output import ConfigOption, examples
 from edgeface.control.operations import operations
-from edgeface.control.server import ControlServer, group_id
+from edgeface.control.server import ControlServer, group_id, refuse_second
 from edgeface.domain.errors import CameraError
 from edgeface.domain.events import Event
 
@@ -25,6 +25,7 @@ def run(config: ConfigOption = None) -> None:
     In the foreground, until Ctrl-C or SIGTERM; systemd starts it the same way. Without systemd it starts the door
     process itself, under a guard that locks when that dies. A recording as camera ends it."""
     settings = load_settings(config)
+    refuse_second(settings.control_socket)
     logs.setup(settings.log.format, settings.log.level)
     log = logs.logger("door")
     camera_log = logs.logger("camera")

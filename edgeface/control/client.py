@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from edgeface.control import protocol
-from edgeface.domain.errors import ControlError
+from edgeface.domain.errors import ConfigError, ControlError
+
+LONGEST_PATH = 107  # bytes of a Unix socket's path on Linux
+
+
+def _require_short(path: Path) -> None:
+    length = len(os.fsencode(path))
+    if length > LONGEST_PATH:
+        error = ControlError(
+            f"The control socket's path {path} has {length} bytes; Linux allows {LONGEST_PATH}.",
+            "Give a shorter run_dir, or a shorter control.socket.",
+        )
+        error.exit_code = ConfigError.exit_code
+        raise error
 
 
 def is_running(path: Path) -> bool:
-    """True where a daemon listens at `path`. A socket file without a listener counts as not running."""
+    """True where a daemon listens at `path`. A socket file without a listener counts as not running. Raises
+    ControlError."""
+    _require_short(path)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
             s.settimeout(2.0)
@@ -32,6 +48,7 @@ class ControlClient:
     """One connection. `call` is for one answer, `stream` for many; both raise ControlError."""
 
     def __init__(self, path: Path, timeout_s: float = 10.0) -> None:
+        _require_short(path)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(timeout_s)
         self._next = 1

@@ -42,13 +42,7 @@ class ControlServer:
 
     def start(self) -> None:
         """Raises ControlError where another daemon listens at that path already, or the path can't be made."""
-        from edgeface.control.client import is_running
-
-        if is_running(self._path):
-            raise ControlError(
-                f"Another edgeface is running: it answers at {self._path}.",
-                "Stop it first, or give this one another control.socket.",
-            )
+        refuse_second(self._path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             if self._path.exists() and not self._path.is_socket():
@@ -184,6 +178,17 @@ def _requests(lines: BinaryIO) -> Iterator[bytes]:
         if not line.endswith(b"\n"):
             return
         yield line
+
+
+def refuse_second(path: Path) -> None:
+    """Raises ControlError where a daemon listens at `path` already."""
+    from edgeface.control.client import is_running
+
+    if is_running(path):
+        raise ControlError(
+            f"Another edgeface is running: it answers at {path}.",
+            "Stop it first, or give this one another run_dir and state_dir.",
+        )
 
 
 def group_id(name: str) -> int | None:

@@ -8,6 +8,7 @@ Roll is the slope of the line of the eyes; yaw and pitch are those of the face o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,7 @@ _MESH_RIGHT = (234, 127, 33, 133)
 _MESH_LEFT = (454, 356, 263, 362)
 # The same for up and down: forehead and hairline against chin and jaw, all on the middle line.
 _MESH_TOP, _MESH_BOTTOM = (10, 151), (152, 175)
+_MESH = np.array([*_MESH_LEFT, *_MESH_RIGHT, *_MESH_TOP, *_MESH_BOTTOM])
 # The line from forehead to chin leans by this much when the face looks straight ahead: median of press portraits.
 _REST_PITCH_DEG = -5.2
 
@@ -72,18 +74,23 @@ def similarity(source: ArrayLike, target: ArrayLike) -> Doubles:
     src, dst = np.asarray(source, np.float64), np.asarray(target, np.float64)
     if src.shape != dst.shape or src.ndim != 2 or src.shape[1] != 2:
         raise ValueError(f"similarity needs two (n, 2) arrays of the same length, not {src.shape} and {dst.shape}")
-    if not (np.isfinite(src).all() and np.isfinite(dst).all()):
+    # Plain numbers: numpy takes ten times as long for a handful of points. In the plane the rotation needs no singular
+    # values: with the points as complex numbers it is the phase of sum(conj(s) * d).
+    (sx, sy), (dx, dy) = src.T.tolist(), dst.T.tolist()
+    if not all(map(math.isfinite, (*sx, *sy, *dx, *dy))):
         raise ValueError("similarity needs finite points")
-    mean_src, mean_dst = src.mean(0), dst.mean(0)
-    s, d = src - mean_src, dst - mean_dst
-    variance = float((s**2).sum() / len(s))
-    if variance <= 1e-12:
+    n = max(1, len(sx))
+    msx, msy, mdx, mdy = sum(sx) / n, sum(sy) / n, sum(dx) / n, sum(dy) / n
+    cos = sin = variance = 0.0
+    for x, y, u, v in zip(sx, sy, dx, dy, strict=True):
+        x, y, u, v = x - msx, y - msy, u - mdx, v - mdy
+        cos += x * u + y * v
+        sin += x * v - y * u
+        variance += x * x + y * y
+    if variance <= n * 1e-12:
         raise ValueError("similarity needs two points that differ")
-    u, singular, vt = np.linalg.svd(d.T @ s / len(s))
-    sign = np.array([1.0, 1.0 if np.linalg.det(u) * np.linalg.det(vt) >= 0 else -1.0])
-    rotation = (u * sign) @ vt
-    scale = float((singular * sign).sum()) / variance
-    return np.column_stack([scale * rotation, mean_dst - scale * rotation @ mean_src])
+    a, b = cos / variance, sin / variance
+    return np.array([[a, -b, mdx - a * msx + b * msy], [b, a, mdy - b * msx - a * msy]])
 
 
 def arcface_transform(keypoints: Floats) -> Doubles:
@@ -99,16 +106,17 @@ def transform(matrix: Doubles, points: ArrayLike) -> Doubles:
 
 def invert(matrix: Doubles) -> Doubles:
     """The (2, 3) matrix that undoes a (2, 3) matrix. Raises ValueError where it flattens the plane."""
-    linear = matrix[:, :2]
-    if abs(float(np.linalg.det(linear))) < 1e-12:
+    (a, b, x), (c, d, y) = matrix.tolist()
+    det = a * d - b * c
+    if not abs(det) >= 1e-12:
         raise ValueError("this transform can't be undone")
-    back = np.linalg.inv(linear)
-    return np.column_stack([back, -back @ matrix[:, 2]])
+    return np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / det
 
 
 def scale_of(matrix: Doubles) -> float:
     """Target pixels per source pixel of a similarity."""
-    return float(np.sqrt(abs(float(np.linalg.det(matrix[:, :2])))))
+    (a, b, _), (c, d, _) = matrix.tolist()
+    return math.sqrt(abs(a * d - b * c))
 
 
 def pose_from_keypoints(face: Face) -> Pose:
@@ -131,22 +139,33 @@ def head_pose(landmarks: Landmarks) -> Pose:
 def head_axes(landmarks: Landmarks) -> Doubles:
     """(3, 3) rotation of the head: columns are its x (to its own left), y (down) and z (out of its back) in the
     picture's axes. Raises ValueError as `head_pose`."""
-    points = np.asarray(landmarks.points, np.float64)
-    if points.shape != (468, 3) or not np.isfinite(points).all():
+    if landmarks.points.shape != (468, 3) or not np.isfinite(landmarks.points).all():
         raise ValueError("pose needs 468 finite points")
-    across = (points[list(_MESH_LEFT)] - points[list(_MESH_RIGHT)]).mean(0)
-    down = points[list(_MESH_BOTTOM)].mean(0) - points[list(_MESH_TOP)].mean(0)
+    # (12, 3): four on either side, two above, two below; plain numbers, as in `similarity`
+    x, y, z = landmarks.points[_MESH].T.tolist()
+    across = (sum(x[:4]) - sum(x[4:8]), sum(y[:4]) - sum(y[4:8]), sum(z[:4]) - sum(z[4:8]))
+    down = (x[10] + x[11] - x[8] - x[9], y[10] + y[11] - y[8] - y[9], z[10] + z[11] - z[8] - z[9])
     return _axes(across, down) @ _REST
 
 
-def _axes(across: Doubles, down: Doubles) -> Doubles:
+def _axes(across: tuple[float, float, float], down: tuple[float, float, float]) -> Doubles:
     """Columns: the head's x (to its left), y (down) and z (out of the back of the head) in the camera's frame."""
-    if np.linalg.norm(across) <= 1e-6 or np.linalg.norm(np.cross(across, down)) <= 1e-9:
+    length = math.hypot(*across)
+    if length <= 4e-6 or math.hypot(*_cross(across, down)) <= 8e-9:
         raise ValueError("pose needs points that span a plane")
-    x = across / np.linalg.norm(across)
-    y = down - (down @ x) * x
-    y /= np.linalg.norm(y)
-    return np.column_stack([x, y, np.cross(x, y)])
+    x1, x2, x3 = across[0] / length, across[1] / length, across[2] / length
+    along = down[0] * x1 + down[1] * x2 + down[2] * x3
+    y1, y2, y3 = down[0] - along * x1, down[1] - along * x2, down[2] - along * x3
+    height = math.hypot(y1, y2, y3)
+    if height <= 0:  # lost in rounding
+        raise ValueError("pose needs points that span a plane")
+    y1, y2, y3 = y1 / height, y2 / height, y3 / height
+    z1, z2, z3 = _cross((x1, x2, x3), (y1, y2, y3))
+    return np.array([[x1, y1, z1], [x2, y2, z2], [x3, y3, z3]])
+
+
+def _cross(a: tuple[float, float, float], b: tuple[float, float, float]) -> tuple[float, float, float]:
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
 def _orthonormal(first: Doubles, second: Doubles) -> Doubles:
@@ -161,13 +180,13 @@ def _orthonormal(first: Doubles, second: Doubles) -> Doubles:
 
 def _pose_of_axes(axes: Doubles) -> Pose:
     """Roll is taken out first (the picture turned until the eyes are level), then yaw, then pitch."""
-    roll = float(np.arctan2(axes[1, 0], axes[0, 0]))
-    gaze = -axes[:, 2]  # out of the face
-    across = np.cos(roll) * gaze[0] + np.sin(roll) * gaze[1]
-    down = np.cos(roll) * gaze[1] - np.sin(roll) * gaze[0]
-    yaw = np.degrees(np.arctan2(across, -gaze[2]))
-    pitch = np.degrees(np.arcsin(np.clip(-down, -1.0, 1.0)))
-    return Pose(float(yaw), float(pitch), float(np.degrees(roll)))
+    (a, _, gx), (b, _, gy), (_, _, gz) = axes.tolist()
+    gx, gy, gz = -gx, -gy, -gz  # out of the face
+    roll = math.atan2(b, a)
+    cos, sin = math.cos(roll), math.sin(roll)
+    yaw = math.atan2(cos * gx + sin * gy, -gz)
+    pitch = math.asin(min(max(sin * gx - cos * gy, -1.0), 1.0))
+    return Pose(math.degrees(yaw), math.degrees(pitch), math.degrees(roll))
 
 
 def _head_pinv() -> Doubles:

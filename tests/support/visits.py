@@ -53,9 +53,12 @@ def _act(visit: Visit) -> str:
         side = -side
     keys += [(lasts_s - 1.2, 0.53, -2.0), (lasts_s - 0.4, 1.6, 20.0)]
     size = 0.21 if visit.actor == "print" else 0.25
-    poses = "".join(f"    {{ at_s = {t:g}, x = {x:g}, y = 0.49, face = {size}, yaw = {yaw:g} }},\n" for t, x, yaw in keys)
+    poses = "".join(
+        f"    {{ at_s = {t:g}, x = {x:g}, y = 0.49, face = {size}, yaw = {yaw:g} }},\n" for t, x, yaw in keys
+    )
     return (
-        f'\n[[act]]\nname = "{visit.actor} at {visit.start_s:g}"\nstart_s = {visit.start_s:g}\nend_s = {visit.end_s:g}\n'
+        f'\n[[act]]\nname = "{visit.actor} at {visit.start_s:g}"\n'
+        f"start_s = {visit.start_s:g}\nend_s = {visit.end_s:g}\n"
         f'expect = "{visit.expect}"\nperson = "{visit.person}"\n'
         f'  [[act.cast]]\n  actor = "{visit.actor}"\n  keys = [\n{poses}  ]\n'
     )

@@ -7,7 +7,7 @@ import numpy as np
 
 from edgeface.adapters.vision.manifest import REINSTALL
 from edgeface.adapters.vision.runtime import Model
-from edgeface.adapters.vision.warp import letterbox, to_colour, warp
+from edgeface.adapters.vision.warp import Pyramid, letterbox, to_colour, warp
 from edgeface.domain.errors import ModelError
 from edgeface.domain.types import Box, Face, Floats, Pixels
 
@@ -29,9 +29,14 @@ class BlazeFace:
     full picture: 0.51 without, 0.96 with). Raises ModelError where the model is not a BlazeFace."""
 
     def __init__(
-        self, model: Model, min_score: float = 0.5, iou: float = _SAME_FACE_IOU, second_looks: int = 2
+        self,
+        model: Model,
+        min_score: float = 0.5,
+        iou: float = _SAME_FACE_IOU,
+        second_looks: int = 2,
+        pyramid: Pyramid | None = None,
     ) -> None:
-        self._model = model
+        self._model, self._pyramid = model, pyramid or Pyramid()
         spec = model.spec
         self._size, self._colour = spec.input.size, spec.input.colour
         boxes, scores = (o.shape for o in spec.outputs) if len(spec.outputs) == 2 else ((), ())
@@ -44,7 +49,8 @@ class BlazeFace:
 
     def detect(self, pixels: Pixels) -> list[Face]:
         """Faces in frame pixels, best score first. `pixels` is (h, w, 3) uint8 BGR, of any size."""
-        canvas, scale, offset = letterbox(pixels, self._size)
+        self._pyramid.begin(pixels)
+        canvas, scale, offset = letterbox(pixels, self._size, self._pyramid)
         faces = self._faces(to_colour(canvas, self._colour), scale, offset)
         largest = sorted(range(len(faces)), key=lambda i: -faces[i].box.area)[: self._second_looks]
         for i in largest:
@@ -61,7 +67,8 @@ class BlazeFace:
         # the warp counts from the middle of the first pixel, coordinates from its corner
         half = (scale - 1) / 2
         into = np.array([[scale, 0, x + half], [0, scale, y + half]])
-        found = self._faces(warp(pixels, into, self._size, cv2.BORDER_CONSTANT, self._colour), scale, (x, y))
+        crop = warp(pixels, into, self._size, cv2.BORDER_CONSTANT, self._colour, self._pyramid)
+        found = self._faces(crop, scale, (x, y))
         best = max(found, key=lambda f: f.box.iou(face.box), default=None)
         return best if best is not None and best.box.iou(face.box) > _SAME_AT_ALL_IOU else None
 
@@ -72,55 +79,49 @@ class BlazeFace:
         kept = np.flatnonzero(logit > self._min_logit)
         if not len(kept):
             return []
-        score = np.asarray(1 / (1 + np.exp(-np.clip(logit[kept], -80, 80))), np.float32)
+        kept = kept[np.argsort(-logit[kept], kind="stable")]
         # 8 pairs: centre, size, then the key points; offsets in input pixels from the anchor
-        pairs = raw[0, kept].reshape(-1, 8, 2)
-        anchors = self._anchors[kept]
-        pairs[:, 0] += anchors
-        pairs[:, 2:] += anchors[:, None]
-        half = pairs[:, 1] / 2
-        corners = np.concatenate([pairs[:, 0] - half, pairs[:, 0] + half], 1)
-        rows = np.concatenate([corners, pairs[:, 2:].reshape(-1, 12)], 1).astype(np.float32)
-        merged, scores = _weighted_nms(rows, score, self._iou)
-        points = (merged.reshape(-1, 8, 2) - np.array(offset, np.float32)) / np.float32(scale)
-        faces = [_face(float(s), p) for s, p in zip(scores, points, strict=True)]
+        rows = raw[0, kept] + self._anchors[kept]
+        score = 1 / (1 + np.exp(-np.clip(logit[kept], -80, 80)))
+        faces = []
+        for group in _overlapping(rows[:, :4].tolist(), self._iou):
+            # The mean, weighted by score: steadier over frames than keeping the best alone (BlazeFace, section 3.4).
+            weight = score[group]
+            mean = (weight / weight.sum()) @ rows[group]
+            cx, cy, w, h, *_ = mean.tolist()
+            x, y = (cx - offset[0]) / scale, (cy - offset[1]) / scale
+            w, h = w / scale / 2, h / scale / 2
+            points = (mean[4:].reshape(6, 2) - np.array(offset, np.float32)) / np.float32(scale)
+            faces.append(Face(float(weight[0]), Box(x - w, y - h, x + w, y + h), points))
         return [f for f in faces if f.eye_distance_px >= _SMALLEST_EYE_DISTANCE_PX and f.box.area > 0]
 
 
-def _face(score: float, points: Floats) -> Face:
-    (x1, y1), (x2, y2) = points[:2].tolist()
-    return Face(score, Box(x1, y1, x2, y2), np.ascontiguousarray(points[2:], np.float32))
-
-
 def _anchors(size: int, layout: tuple[tuple[int, int], ...]) -> Floats:
-    """(n, 2) centres of the anchors in input pixels, in the order of the outputs: rows, columns, anchors a cell."""
+    """(n, 16) what the outputs count from, in input pixels: the anchor's centre, and for the box's size nothing. In the
+    order of the outputs: rows, columns, anchors a cell."""
     parts = []
     for stride, each in layout:
         cells = np.arange(size // stride)
         x, y = np.meshgrid((cells + 0.5) * stride, (cells + 0.5) * stride)
         parts.append(np.repeat(np.stack([x.ravel(), y.ravel()], 1), each, axis=0))
-    return np.concatenate(parts).astype(np.float32)
+    out = np.tile(np.concatenate(parts), 8).astype(np.float32)
+    out[:, 2:4] = 0
+    return out
 
 
-def _weighted_nms(rows: Floats, score: Floats, iou: float) -> tuple[Floats, Floats]:
-    """Groups what overlaps the best remaining row and replaces the group by its mean, weighted by score: steadier
-    over frames than keeping the best alone (BlazeFace, section 3.4). `rows` begin with x1, y1, x2, y2."""
-    order = np.argsort(-score, kind="stable")
-    rows, score = rows[order], score[order]
-    low = np.maximum(rows[:, None, :2], rows[None, :, :2])
-    high = np.minimum(rows[:, None, 2:4], rows[None, :, 2:4])
-    inter = np.clip(high - low, 0, None).prod(-1)
-    area = (rows[:, 2:4] - rows[:, :2]).clip(0, None).prod(-1)
-    same = inter > iou * (area[:, None] + area[None, :] - inter)
-    np.fill_diagonal(same, True)
-    free = np.ones(len(rows), bool)
-    merged, scores = [], []
-    for i in range(len(rows)):
-        if not free[i]:
-            continue
-        group = same[i] & free
-        free &= ~group
-        weight = score[group] / score[group].sum()
-        merged.append(weight @ rows[group])
-        scores.append(score[i])
-    return np.stack(merged), np.array(scores, np.float32)
+def _overlapping(boxes: list[list[float]], iou: float) -> list[list[int]]:
+    """Groups of what overlaps the best box that is left; `boxes` are (centre x, centre y, width, height), best first.
+    A face has ten to thirty of them: plain numbers are quicker than numpy."""
+    corners = [(x - w / 2, y - h / 2, x + w / 2, y + h / 2, max(w, 0.0) * max(h, 0.0)) for x, y, w, h in boxes]
+    groups, left = [], list(range(len(corners)))
+    while left:
+        x1, y1, x2, y2, area = corners[left[0]]
+        group, others = left[:1], []
+        for i in left[1:]:
+            u1, v1, u2, v2, other = corners[i]
+            w, h = min(x2, u2) - max(x1, u1), min(y2, v2) - max(y1, v1)
+            same = w > 0 and h > 0 and w * h > iou * (area + other - w * h)
+            (group if same else others).append(i)
+        groups.append(group)
+        left = others
+    return groups

@@ -60,22 +60,24 @@ def load_vision(
     from edgeface.adapters.vision.mobilefacenet import MobileFaceNet
     from edgeface.adapters.vision.runtime import Model
     from edgeface.adapters.vision.spoof import SpoofNet
+    from edgeface.adapters.vision.warp import Pyramid
 
     manifest = load_manifest(folder)
     networks: dict[str, Model] = {}
+    pyramid = Pyramid()  # the halves of a frame, made once for all models: they take their turns in one thread
 
     def load(role: str, id: str | None) -> Model:
         model = Model(manifest.pick(role, id), threads)
         networks.setdefault(role, model)  # the first detector is the one that every frame goes through
         return model
 
-    detectors = [BlazeFace(load("detector", id), min_score) for id in (detector, *other_detectors)]
+    detectors = [BlazeFace(load("detector", id), min_score, pyramid=pyramid) for id in (detector, *other_detectors)]
     return VisionModels(
         manifest=manifest,
         detector=FirstThatFinds(detectors) if other_detectors else detectors[0],
-        landmarks=FaceMesh(load("landmarks", landmarks)),
-        spoof=SpoofNet(load("spoof", spoof)),
-        embedder=MobileFaceNet(load("embedder", embedder)),
+        landmarks=FaceMesh(load("landmarks", landmarks), pyramid),
+        spoof=SpoofNet(load("spoof", spoof), pyramid),
+        embedder=MobileFaceNet(load("embedder", embedder), pyramid),
         spoof_id=manifest.pick("spoof", spoof).id,
         networks=networks,
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
 from edgeface.adapters.vision.manifest import REINSTALL
-from edgeface.adapters.vision.runtime import Model
-from edgeface.adapters.vision.warp import warp
+from edgeface.adapters.vision.runtime import Model, sigmoid
+from edgeface.adapters.vision.warp import Pyramid, warp
 from edgeface.domain.alignment import Doubles, invert, scale_of, transform
 from edgeface.domain.errors import ModelError
 from edgeface.domain.types import Face, Landmarks, Pixels
@@ -19,8 +21,8 @@ _REGION = 1.5  # sides of the face box; MediaPipe's face_detection_front_detecti
 class FaceMesh:
     """LandmarkModel. Raises ModelError where the model is not a FaceMesh."""
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(self, model: Model, pyramid: Pyramid | None = None) -> None:
+        self._model, self._pyramid = model, pyramid
         spec = model.spec
         self._size, self._colour = spec.input.size, spec.input.colour
         if [int(np.prod(o.shape)) for o in spec.outputs] != [POINTS * 3, 1]:
@@ -29,12 +31,13 @@ class FaceMesh:
     def landmarks(self, pixels: Pixels, face: Face) -> Landmarks:
         """`pixels` is (h, w, 3) uint8 BGR. Works on a crop turned so that the eyes are level."""
         into = region(face, self._size)
-        flat, presence = self._model.invoke(warp(pixels, into, self._size, cv2.BORDER_CONSTANT, self._colour))
+        crop = warp(pixels, into, self._size, cv2.BORDER_CONSTANT, self._colour, self._pyramid)
+        flat, presence = self._model.invoke(crop)
         points = flat.reshape(POINTS, 3)
         out = np.empty((POINTS, 3), np.float32)
         out[:, :2] = transform(invert(into), points[:, :2])
-        out[:, 2] = points[:, 2] / scale_of(into)
-        return Landmarks(out, float(1 / (1 + np.exp(-np.clip(presence.ravel()[0], -80, 80)))))
+        np.divide(points[:, 2], scale_of(into), out=out[:, 2])
+        return Landmarks(out, sigmoid(presence.item()))
 
 
 def region(face: Face, size: int) -> Doubles:
@@ -42,8 +45,7 @@ def region(face: Face, size: int) -> Doubles:
     centre, turned by the line of the eyes."""
     cx, cy = face.box.centre
     dx, dy = (face.keypoints[1] - face.keypoints[0]).tolist()
-    angle = np.arctan2(dy, dx)
+    eyes = math.hypot(dx, dy)
     scale = size / (_REGION * max(face.box.width, face.box.height))
-    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
-    turn = np.array([[cos, sin], [-sin, cos]])
-    return np.column_stack([turn, np.array([size / 2, size / 2]) - turn @ np.array([cx, cy])])
+    cos, sin = (scale * dx / eyes, scale * dy / eyes) if eyes > 0 else (scale, 0.0)
+    return np.array([[cos, sin, size / 2 - cos * cx - sin * cy], [-sin, cos, size / 2 + sin * cx - cos * cy]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
@@ -80,6 +81,11 @@ class Model:
         out -= zero
         out *= scale
         return out  # type: ignore[no-any-return]
+
+
+def sigmoid(logit: float) -> float:
+    """A probability; of a logit that is NaN, NaN."""
+    return 1 / (1 + math.exp(-min(max(logit, -80.0), 80.0))) if logit == logit else math.nan
 
 
 def _interpreter_class() -> Any:

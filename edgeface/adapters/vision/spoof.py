@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from edgeface.adapters.vision.manifest import REINSTALL
-from edgeface.adapters.vision.runtime import Model
-from edgeface.adapters.vision.warp import square, to_colour
+from edgeface.adapters.vision.runtime import Model, sigmoid
+from edgeface.adapters.vision.warp import Pyramid, square, to_colour
 from edgeface.domain.errors import ModelError
 from edgeface.domain.types import Box, Face, Pixels
 
@@ -19,8 +17,8 @@ _FACES_WIDE = 3.0
 class SpoofNet:
     """SpoofModel. The model gives two logits, [attack, -attack]. Raises ModelError where it does not."""
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(self, model: Model, pyramid: Pyramid | None = None) -> None:
+        self._model, self._pyramid = model, pyramid
         self._size, self._colour = model.spec.input.size, model.spec.input.colour
         if [o.shape for o in model.spec.outputs] != [(1, 2)]:
             raise ModelError(f"Model {model.spec.id} is no spoof model: it does not give two logits.", REINSTALL)
@@ -33,10 +31,10 @@ class SpoofNet:
     def score(self, pixels: Pixels, face: Face) -> float:
         """Probability, 0 to 1, that `face` is an attack. `pixels` is (h, w, 3) uint8 BGR."""
         h, w = pixels.shape[:2]
-        crop = square(pixels, *surroundings(face.box, w, h), self._size)
+        crop = square(pixels, *surroundings(face.box, w, h), self._size, self._pyramid)
         (logits,) = self._model.invoke(to_colour(crop, self._colour))
         attack, other = logits.ravel().tolist()
-        return float(1 / (1 + np.exp(-np.clip((attack - other) / 2, -80, 80))))
+        return sigmoid((attack - other) / 2)
 
 
 def surroundings(box: Box, width: int, height: int) -> tuple[int, int, int]:

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeface.app.settings import environment_of_a_fresh_machine
 from edgeface.domain.errors import EdgefaceError
 
 PIN = 17
 START_S = 20.0  # a Pi 4 with a cold card loads everything in a quarter of this
 STOP_S = 5.0
-_OF_SYSTEMD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Stage:
         """Runs an `edgeface` command to its end and returns its JSON. Raises EdgefaceError with what it said."""
         done = subprocess.run(
             [sys.executable, "-m", "edgeface", *arguments, "--config", str(self.config), "--json"],
-            capture_output=True, text=True, check=False, env=_environment(),
+            capture_output=True, text=True, check=False, env=environment_of_a_fresh_machine(),
         )  # fmt: skip
         if done.returncode != 0:
             raise EdgefaceError(f"`edgeface {' '.join(arguments)}` failed: {done.stderr.strip()}")
@@ -89,7 +89,7 @@ def board(stage: Stage) -> Iterator[None]:
             sys.executable, "-m", "edgeface.adapters.door.simboard",
             "--socket", str(path), "--log", str(stage.edge_log), "--pins", str(PIN),
         ],
-        stdin=subprocess.DEVNULL, env=_environment(),
+        stdin=subprocess.DEVNULL, env=environment_of_a_fresh_machine(),
     )  # fmt: skip
     try:
         _wait_for(lambda: _listens(path, socket.SOCK_SEQPACKET), process, "The simulated board")
@@ -105,7 +105,7 @@ def daemon(stage: Stage) -> Iterator[subprocess.Popen[bytes]]:
         log = stack.enter_context(stage.daemon_log.open("wb"))
         process = subprocess.Popen(
             [sys.executable, "-m", "edgeface", "run", "--config", str(stage.config)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(),
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment_of_a_fresh_machine(),
         )  # fmt: skip
         try:
             _wait_for(lambda: _listens(stage.control_socket), process, "The daemon", stage.daemon_log)
@@ -124,11 +124,6 @@ def end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _environment() -> dict[str, str]:
-    """Ours without what would change the demo's settings or its key: it is the same on every machine."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("EDGEFACE_") and k not in _OF_SYSTEMD}
 
 
 def _listens(path: Path, kind: socket.SocketKind = socket.SOCK_STREAM) -> bool:
