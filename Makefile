@@ -29,7 +29,10 @@ demo: ## the whole daemon on a virtual camera: people come to the door, a table 
 
 test: dev ## lint, format, types, tests with branch coverage
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --cov --cov-report=term $(TESTS)
+	@if [ -n "$(TESTS)" ]; then $(BIN)/python -m pytest -q -n 2 --dist loadgroup $(TESTS); else \
+	  $(BIN)/python -m pytest -q -n 2 --dist loadgroup --cov --cov-report= --ignore tests/e2e && \
+	  echo "now the real processes, one after the other:" && \
+	  $(BIN)/python -m pytest -q --cov --cov-append --cov-report=term tests/e2e; fi
 
 check: ## lint, format and types, in an environment that stands
 	@failed=; \

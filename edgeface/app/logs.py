@@ -9,10 +9,19 @@ import unicodedata
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger
-
 from edgeface.domain.events import Event
+
+# structlog takes rich for its console's tracebacks where it finds it: fifty modules, a third of its import, and
+# tracebacks that print local variables, templates and keys among them. It is not to find it.
+_rich = sys.modules.get("rich")
+sys.modules["rich"] = None  # type: ignore[assignment]
+try:
+    import structlog
+    from structlog.typing import EventDict, FilteringBoundLogger
+finally:
+    del sys.modules["rich"]
+    if _rich is not None:
+        sys.modules["rich"] = _rich
 
 LONGEST_TEXT = 2000  # characters of one value; a peer's megabyte is no log line
 DEEPEST = 6  # levels of nested values; deeper ones are shortened to their text

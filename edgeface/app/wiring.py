@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edgeface.app.door_loop import DoorLoop, Vision
 from edgeface.app.people import IdentityRule, LiveGallery
 from edgeface.app.recorder import EventStream, Listener, Recorder
-from edgeface.app.rules import budget_of, rules_of
+from edgeface.app.rules import Rules, budget_of, rules_of
 from edgeface.app.settings import Settings
 from edgeface.domain.calibration import FmrCurve
 from edgeface.domain.errors import CameraError, ModelError, SourceError
@@ -205,11 +205,29 @@ class Parts:
 
 def build(settings: Settings, listeners: Iterable[Listener], report: Callable[[str, CameraError], None]) -> Parts:
     """Everything but threads. Raises what any part raises: a daemon that can't be safe doesn't start."""
+    rules = rules_of(settings)
+    open_camera(settings)  # only made, not opened: a source that means nothing is said before anything starts
+    process = door_process(settings) if _starts_door(settings) else None
+    try:
+        if process is not None:
+            process.launch()  # it comes up while the models are loaded
+        return _build(settings, listeners, report, rules, process)
+    except BaseException:
+        if process is not None:
+            process.stop()
+        raise
+
+
+def _build(
+    settings: Settings,
+    listeners: Iterable[Listener],
+    report: Callable[[str, CameraError], None],
+    rules: Rules,
+    process: DoorProcess | None,
+) -> Parts:
     from edgeface.adapters.system.watchdog import ProgressWatchdog, Systemd, SystemdNotifier
 
     clock, stream = system_clock(), EventStream()
-    rules = rules_of(settings)
-    open_camera(settings)  # only made, not opened: a source that means nothing is said before anything starts
     models = open_vision(settings)
     keys = open_keys(settings, create=True)
     store = open_gallery(settings, keys)
@@ -217,9 +235,8 @@ def build(settings: Settings, listeners: Iterable[Listener], report: Callable[[s
     gallery = LiveGallery(store, models.embedder.model, identity_rule(settings, models), clock)
     recorder = Recorder(audit, clock, [stream.publish, *listeners])
     watchdog = ProgressWatchdog(["camera", "vision"], PROGRESS_S, clock)
-    process = door_process(settings) if _starts_door(settings) else None
     if process is not None:
-        process.start()
+        process.wait_ready()
     door = open_door(settings, clock, alive=lambda: "vision" not in watchdog.late(clock.monotonic_s()))
     loop = DoorLoop(vision_of(models), gallery, door, recorder, clock, rules, SystemRandom())
     return Parts(

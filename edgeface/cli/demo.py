@@ -31,8 +31,8 @@ SIGNS = {
 WORDS = {
     "access_granted": "granted",
     "access_denied": "refused",
-    "spoof_refused": "refused as a picture",
-    "tailgating_seen": "somebody is right behind",
+    "spoof_refused": "picture refused",
+    "tailgating_seen": "tailgating",
     "door_unlocked": "relay closed",
     "door_locked": "relay open, locked",
     "lockout_started": "locked out",
@@ -79,7 +79,7 @@ def _screen(acts: list[Expected], quiet: bool) -> Iterator[Any]:
     from rich.live import Live
 
     with Live(console=Console(stderr=True), refresh_per_second=10, transient=False) as live:
-        yield lambda moment: live.update(_picture(acts, moment))
+        yield lambda moment: live.update(_picture(acts, moment, live.console.width))
 
 
 class _Lines:
@@ -104,65 +104,87 @@ def _words(event: Happened) -> str:
     return f"{word} ({str(reason).replace('_', ' ')})" if event.kind == "access_denied" else word
 
 
-def _picture(acts: list[Expected], moment: Moment) -> Any:
+def _picture(acts: list[Expected], moment: Moment, width: int) -> Any:
     """The timeline: a row for each act with its bar, what happened in it, and the door's state."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    width = 46
-    scale = width / max(moment.length_s, 1e-6)
-    at = round(moment.t_s * scale)
+    name_width = min(2 + max(len(act.name) for act in acts), max(18, width * 3 // 8)) if acts else 0
+    told_width = min(34, max(16, width // 4))
+    bar_width = min(60, max(10, width - name_width - told_width - 3))
     table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(width=41)
-    table.add_column(width=width)
-    table.add_column()
+    table.add_column(width=name_width, no_wrap=True, overflow="ellipsis")
+    table.add_column(width=bar_width, no_wrap=True)
+    table.add_column(width=told_width, no_wrap=True, overflow="ellipsis")
     for act in acts:
         playing = act.start_s <= moment.t_s < act.end_s and moment.phase == "playing"
-        begin, end = round(act.start_s * scale), max(round(act.end_s * scale), round(act.start_s * scale) + 1)
-        bar = Text(" " * width)
-        track = [("━" if i < at else "─") if begin <= i < end else " " for i in range(width)]
-        bar = Text("".join(track), style="cyan" if playing else "grey50")
-        last = ""
-        for event in moment.events:
-            if act.start_s <= event.t_s < act.end_s and event.kind in SIGNS:
-                sign, style = SIGNS[event.kind]
-                column = min(width - 1, int(event.t_s * scale))
-                bar = bar[:column] + Text(sign, style=style) + bar[column + 1 :]
-                if event.kind in (*DECISIONS, "tailgating_seen"):
-                    last = _words(event)
         name = Text(("▶ " if playing else "  ") + act.name, style="bold" if playing else "")
-        table.add_row(name, bar, Text(last))
+        during = [e for e in moment.events if act.start_s <= e.t_s < act.end_s]
+        told = dict.fromkeys(WORDS[e.kind] for e in during if e.kind in (*DECISIONS, "tailgating_seen"))
+        table.add_row(name, _bar(act, during, moment, bar_width, playing), Text(", ".join(told)))
     word, style = (" OPEN ", "bold white on green") if moment.relay_closed else (" LOCKED ", "bold white on grey23")
-    clock = f"   {moment.phase}, {moment.t_s:4.1f} of {moment.length_s:.0f} s\n"
+    clock = f"   {moment.phase}, {max(0.0, moment.t_s):4.1f} of {moment.length_s:.0f} s\n"
     head = Text.assemble("edgeface demo   door ", Text(word, style=style), clock)
     legend = Text("● granted  ✕ refused  ▣ picture refused  ⚑ tailgating  ⚿ relay", style="dim")
     return Group(head, table, legend)
 
 
-def _print_table(outcome: Outcome) -> None:
-    from rich.console import Console
+def _bar(act: Expected, during: list[Happened], moment: Moment, width: int, playing: bool) -> Any:
+    """Where the act lies in the scene, and a sign at each event; decisions are drawn over what follows from them."""
+    from rich.text import Text
+
+    scale = width / max(moment.length_s, 1e-6)
+    at = round(moment.t_s * scale)
+    begin, end = round(act.start_s * scale), max(round(act.end_s * scale), round(act.start_s * scale) + 1)
+    track = [("━" if i < at else "─") if begin <= i < end else " " for i in range(width)]
+    styles: list[str] = ["cyan" if playing else "grey50"] * width
+    for event in sorted((e for e in during if e.kind in SIGNS), key=lambda e: e.kind in DECISIONS):
+        column = min(width - 1, max(0, int(event.t_s * scale)))
+        track[column], styles[column] = SIGNS[event.kind]
+    return Text.assemble(*((sign, style) for sign, style in zip(track, styles, strict=True)))
+
+
+def _table(outcome: Outcome) -> Any:
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=None, header_style="bold", show_lines=False)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
     for column, justify in (("", "left"), ("in the scene", "left"), ("expected", "left"), ("happened", "left"),
                             ("after", "right"), ("relay", "right")):  # fmt: skip
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich's literal type
+        table.add_column(column, justify=justify, no_wrap=column in ("", "after", "relay"))  # type: ignore[arg-type]
     for row in outcome.rows:
         mark = Text("✓", style="bold green") if row.ok else Text("✗", style="bold red")
-        happened = Text(row.happened) if row.ok else Text(f"{row.happened}: {'; '.join(row.faults)}", style="red")
         table.add_row(
             mark,
             row.name,
-            row.expected,
-            happened,
+            _in_words(row.expected),
+            Text(_in_words(row.happened), style="" if row.ok else "red"),
             "" if row.after_ms is None else f"{row.after_ms} ms",
             "" if row.pulse_ms is None else f"{row.pulse_ms} ms",
         )
-    Console(width=None if sys.stdout.isatty() else 170).print(table)
+    return table
+
+
+def _print_table(outcome: Outcome) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 170)
+    console.print(_table(outcome))
+    for row in outcome.rows:
+        if not row.ok:
+            console.print(Text(f"✗ {row.name}: {_in_words('; '.join(row.faults))}.", style="red"))
     held = sum(row.ok for row in outcome.rows)
     say(f"{held} of {len(outcome.rows)} rows hold, in {outcome.lasted_s:.0f} s. The pulse is set to {PULSE_MS} ms.")
+
+
+def _in_words(told: str) -> str:
+    """Kinds of events as people say them."""
+    for kind, word in WORDS.items():
+        told = told.replace(kind, word)
+    return told.replace("_", " ")
 
 
 def _as_dict(outcome: Outcome) -> dict[str, Any]:

@@ -98,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The console script. Ends with one of the exit codes of docs/design.md, section 10.6."""
     # The products here are small: a BLAS with threads loses more by waking them than they save, memory too.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Other packages' pydantic plugins have no business in a door's settings, and looking for them takes a while.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in takewhile(lambda argument: argument.startswith("-"), given)
     try:

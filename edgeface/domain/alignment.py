@@ -110,7 +110,7 @@ def invert(matrix: Doubles) -> Doubles:
     det = a * d - b * c
     if not abs(det) >= 1e-12:
         raise ValueError("this transform can't be undone")
-    return np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / det
+    return np.array([[d / det, -b / det, (b * y - d * x) / det], [-c / det, a / det, (c * x - a * y) / det]])
 
 
 def scale_of(matrix: Doubles) -> float:

@@ -182,7 +182,7 @@ def _face_luma(pixels: Pixels, face: Face) -> NDArray[np.float32]:
     step = max(1, min(x2 - x1, y2 - y1) // (2 * _GRID))  # large faces: every 2nd, 3rd ... pixel is plenty
     crop = pixels[y1:y2:step, x1:x2:step]
     rows, columns = crop.shape[0], crop.shape[1]
-    grey = np.dot(crop.reshape(-1, 3).astype(np.float32), _LUMA).reshape(rows, columns)
+    grey = np.dot(crop.astype(np.float32, "C").reshape(-1, 3), _LUMA).reshape(rows, columns)
     return np.asarray(_averaging(rows) @ grey @ _averaging(columns).T, np.float32)
 
 
@@ -212,11 +212,22 @@ def _sharpness(luma: NDArray[np.float32]) -> float:
     """Variance of the second difference across the normalised face, in the direction where it is least, relative to
     the variance of luminance. It is the variance of the Laplacian (Pech-Pacheco et al., 2000) taken apart: motion blurs
     one direction and leaves the other sharp. Relative, so that exposure and contrast cancel out."""
-    inner = 2 * luma[1:-1, 1:-1]
-    across = (
-        luma[1:-1, :-2] + luma[1:-1, 2:] - inner,
-        luma[:-2, 1:-1] + luma[2:, 1:-1] - inner,
-        (luma[:-2, :-2] + luma[2:, 2:] - inner) / 2,  # the diagonal's step is longer by the square root of 2
-        (luma[:-2, 2:] + luma[2:, :-2] - inner) / 2,
-    )
-    return min(float(np.vdot(d, d)) / d.size for d in across) / (float(luma.var()) + 1.0)
+    inner = luma[1:-1, 1:-1] * 2
+    least = math.inf
+    for before, after, divisor in _DIRECTIONS:
+        change = luma[before] + luma[after]
+        change -= inner
+        least = min(least, float(np.vdot(change, change)) / divisor)
+    centred = luma - np.float32(np.add.reduce(luma, axis=None) / luma.size)
+    return least / change.size / (float(np.vdot(centred, centred)) / luma.size + 1.0)
+
+
+_LESS, _SAME, _MORE = slice(None, -2), slice(1, -1), slice(2, None)
+# (before, after, divisor of the squared change): the diagonal step is longer by the square root of 2, which halves the
+# second difference and quarters its square
+_DIRECTIONS = (
+    ((_SAME, _LESS), (_SAME, _MORE), 1.0),
+    ((_LESS, _SAME), (_MORE, _SAME), 1.0),
+    ((_LESS, _LESS), (_MORE, _MORE), 4.0),
+    ((_LESS, _MORE), (_MORE, _LESS), 4.0),
+)

@@ -48,6 +48,7 @@ class Device:
 
     def __init__(self, folder: Path, settings: Mapping[str, Mapping[str, object]] | None = None) -> None:
         self.folder, self.config = folder, folder / "edgeface.toml"
+        folder.mkdir(exist_ok=True)
         self.state, self.log = folder / "state", folder / "daemon.log"
         self.write(settings or {})
 

@@ -22,18 +22,18 @@ def read_photo(path: Path) -> Pixels:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise SourceError(f"The photo {path} has {size:,} bytes, which is too large.", "Export it smaller.")
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        data = path.read_bytes()
     except OSError as e:
         raise SourceError(f"The photo {path} can't be read ({e.strerror or e}).", "Check the path.") from None
     return decode_photo(data, str(path))
 
 
-def decode_photo(data: bytes | np.ndarray, name: str) -> Pixels:
+def decode_photo(data: bytes, name: str) -> Pixels:
     """The same for a picture in memory; `name` is for the message. Raises SourceError."""
-    buffer = np.frombuffer(data, np.uint8) if isinstance(data, bytes) else data
+    buffer = np.frombuffer(data, np.uint8)
     try:
         # OpenCV refuses more than 2^30 pixels itself; what lies between is refused here, after decoding
-        picture = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
+        picture = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if data else None
     except cv2.error:
         picture = None
     if picture is None:

@@ -20,12 +20,18 @@ class DoorProcess:
         self._command = [sys.executable, *(["-I"] if sys.flags.isolated else []), "-m", "edgeface.doord.guard"]
         self._command += ["--socket", str(socket_path), "--max-pulse-ms", str(max_pulse_ms), *relay.to_args()]
         self._guard: subprocess.Popen[bytes] | None = None
+        self._ready: int | None = None  # the end of a pipe that the door process writes to once it serves
 
     def start(self, timeout_s: float = 15.0) -> None:
         """Returns once the door is served. Raises DoorUnavailable; the reason is on stderr, from the door process
         itself."""
+        self.launch()
+        self.wait_ready(timeout_s)
+
+    def launch(self) -> None:
+        """The first half of `start`: what follows goes on while the door process comes up."""
         self.stop()
-        ready, theirs = os.pipe()
+        self._ready, theirs = os.pipe()
         try:
             self._guard = subprocess.Popen(
                 [*self._command, "--parent-pid", str(os.getpid()), "--ready-fd", str(theirs)],
@@ -33,16 +39,31 @@ class DoorProcess:
                 pass_fds=[theirs],
                 start_new_session=True,  # Ctrl-C is the daemon's to handle, in order
             )
+        except BaseException:
+            self._forget_pipe()
+            raise
+        finally:
             os.close(theirs)
-            told, _, _ = select.select([ready], [], [], timeout_s)
-            if told and os.read(ready, 1):
+
+    def wait_ready(self, timeout_s: float = 15.0) -> None:
+        """The second half. Raises DoorUnavailable, also where nothing was launched."""
+        if self._guard is None or self._ready is None:
+            raise DoorUnavailable("The door process was not started.")
+        try:
+            told, _, _ = select.select([self._ready], [], [], timeout_s)
+            if told and os.read(self._ready, 1):
                 return
         finally:
-            os.close(ready)
+            self._forget_pipe()
         code = self._guard.wait() if told else None
         self.stop()
         why = f"ended at once with exit code {code}" if told else f"did not start within {timeout_s:g} s"
         raise DoorUnavailable(f"The door process {why}.", "It said why on the lines above.")
+
+    def _forget_pipe(self) -> None:
+        if self._ready is not None:
+            os.close(self._ready)
+            self._ready = None
 
     @property
     def pid(self) -> int | None:
@@ -51,6 +72,7 @@ class DoorProcess:
 
     def stop(self, timeout_s: float = 3.0) -> None:
         """Idempotent; the door is locked when this returns."""
+        self._forget_pipe()
         if self._guard is None:
             return
         self._guard.terminate()

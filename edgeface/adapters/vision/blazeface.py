@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from edgeface.adapters.vision.manifest import REINSTALL
-from edgeface.adapters.vision.runtime import Model
+from edgeface.adapters.vision.runtime import Model, sigmoid
 from edgeface.adapters.vision.warp import Pyramid, letterbox, to_colour, warp
 from edgeface.domain.errors import ModelError
 from edgeface.domain.types import Box, Face, Floats, Pixels
@@ -80,20 +80,29 @@ class BlazeFace:
         if not len(kept):
             return []
         kept = kept[np.argsort(-logit[kept], kind="stable")]
+        score = [sigmoid(x) for x in logit[kept].tolist()]
         # 8 pairs: centre, size, then the key points; offsets in input pixels from the anchor
-        rows = raw[0, kept] + self._anchors[kept]
-        score = 1 / (1 + np.exp(-np.clip(logit[kept], -80, 80)))
+        rows = raw[0, kept]
+        rows += self._anchors[kept]
         faces = []
         for group in _overlapping(rows[:, :4].tolist(), self._iou):
             # The mean, weighted by score: steadier over frames than keeping the best alone (BlazeFace, section 3.4).
-            weight = score[group]
-            mean = (weight / weight.sum()) @ rows[group]
-            cx, cy, w, h, *_ = mean.tolist()
-            x, y = (cx - offset[0]) / scale, (cy - offset[1]) / scale
-            w, h = w / scale / 2, h / scale / 2
-            points = (mean[4:].reshape(6, 2) - np.array(offset, np.float32)) / np.float32(scale)
-            faces.append(Face(float(weight[0]), Box(x - w, y - h, x + w, y + h), points))
-        return [f for f in faces if f.eye_distance_px >= _SMALLEST_EYE_DISTANCE_PX and f.box.area > 0]
+            weight = np.array([score[i] for i in group], np.float32)
+            mean = weight @ rows[group]
+            mean /= weight.sum()
+            face = _face(score[group[0]], mean.tolist(), scale, offset)
+            if face.eye_distance_px >= _SMALLEST_EYE_DISTANCE_PX and face.box.area > 0:
+                faces.append(face)
+        return faces
+
+
+def _face(score: float, pairs: list[float], scale: float, offset: tuple[float, float]) -> Face:
+    """From the model's input to the frame: eight pairs of centre, size and key points."""
+    xs = [(x - offset[0]) / scale for x in pairs[0::2]]
+    ys = [(y - offset[1]) / scale for y in pairs[1::2]]
+    w, h = pairs[2] / scale / 2, pairs[3] / scale / 2
+    points = np.array([xs[2:], ys[2:]], np.float32).T
+    return Face(score, Box(xs[0] - w, ys[0] - h, xs[0] + w, ys[0] + h), np.ascontiguousarray(points))
 
 
 def _anchors(size: int, layout: tuple[tuple[int, int], ...]) -> Floats:
@@ -116,7 +125,8 @@ def _overlapping(boxes: list[list[float]], iou: float) -> list[list[int]]:
     groups, left = [], list(range(len(corners)))
     while left:
         x1, y1, x2, y2, area = corners[left[0]]
-        group, others = left[:1], []
+        group = left[:1]
+        others: list[int] = []
         for i in left[1:]:
             u1, v1, u2, v2, other = corners[i]
             w, h = min(x2, u2) - max(x1, u1), min(y2, v2) - max(y1, v1)

@@ -58,9 +58,7 @@ def resize(pixels: Pixels, width: int, height: int, pyramid: Pyramid | None = No
     return cv2.resize(small, (width, height), interpolation=how)  # type: ignore[return-value]
 
 
-def letterbox(
-    pixels: Pixels, size: int, pyramid: Pyramid | None = None
-) -> tuple[Pixels, float, tuple[int, int]]:
+def letterbox(pixels: Pixels, size: int, pyramid: Pyramid | None = None) -> tuple[Pixels, float, tuple[int, int]]:
     """The whole picture, shrunk into a black square: (size, size, 3), target pixels per source pixel, (x, y) offset."""
     h, w = pixels.shape[:2]
     scale = size / max(h, w)
@@ -93,9 +91,12 @@ def warp(
         a, b, c, d = a * step, b * step, c * step, d * step
     det = a * d - b * c
     height, width = pixels.shape[:2]
-    corners = [(u - tx, v - ty) for u in (0, size) for v in (0, size)]
-    x1, x2, x_inside = _span([(d * u - b * v) / det for u, v in corners], width)
-    y1, y2, y_inside = _span([(a * v - c * u) / det for u, v in corners], height)
+    # the middle of what is seen, and how far it reaches from there
+    middle = size / 2
+    x, y = (d * (middle - tx) - b * (middle - ty)) / det, (a * (middle - ty) - c * (middle - tx)) / det
+    reach = middle / abs(det)
+    x1, x2, x_inside = _span(x, (abs(d) + abs(b)) * reach, width)
+    y1, y2, y_inside = _span(y, (abs(a) + abs(c)) * reach, height)
     if border == cv2.BORDER_CONSTANT or (x_inside and y_inside):  # a reflection needs the whole frame
         pixels = pixels[y1:y2, x1:x2]
         tx, ty = tx + a * x1 + b * y1, ty + c * x1 + d * y1
@@ -107,18 +108,15 @@ def warp(
     return cv2.cvtColor(out, how)  # type: ignore[return-value]
 
 
-def _span(seen: list[float], size: int) -> tuple[int, int, bool]:
-    """(first, end) of the pixels inside [0, size) that a warp which looks at `seen` needs, with one more on either side
-    for the interpolation, at least one of them; whether that is all it needs, nothing beyond the frame's edge."""
-    low, high = math.floor(min(seen)) - 1, math.ceil(max(seen)) + 2
+def _span(middle: float, reach: float, size: int) -> tuple[int, int, bool]:
+    """(first, end) of the pixels inside [0, size) that a warp needs which looks so far from `middle`, with one more on
+    either side for the interpolation, at least one of them; whether nothing of that lies beyond the frame's edge."""
+    low, high = math.floor(middle - reach) - 1, math.ceil(middle + reach) + 2
     first = min(max(low, 0), size - 1)
-    end = max(first + 1, min(high, size))
-    return first, end, low >= 0 and high <= size
+    return first, max(first + 1, min(high, size)), low >= 0 and high <= size
 
 
-def square(
-    pixels: Pixels, x: int, y: int, side: int, size: int, pyramid: Pyramid | None = None
-) -> Pixels:
+def square(pixels: Pixels, x: int, y: int, side: int, size: int, pyramid: Pyramid | None = None) -> Pixels:
     """The square of the frame from (x, y), which must lie inside it, as (size, size, 3). One that shrinks starts at a
     whole pixel of the half, the quarter ... that it is cut from: less than one pixel of the result away."""
     halvings = math.floor(math.log2(side / size)) if side > size else 0

@@ -49,7 +49,7 @@ def measure(
     for tried, pixels in enumerate(_to_and_fro(pictures), start=1):
         t_s += 1 / FPS
         replay.clock.advance_to(t_s)
-        frame = Frame(pixels, t_s, tried)
+        frame = Frame(pixels.copy(), t_s, tried)  # just written, as by a camera; not from the depths of the memory
         runs = [network.runs for network in networks]
         start = time.perf_counter()
         decision = replay.loop.step(frame)

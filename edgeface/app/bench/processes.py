@@ -14,9 +14,11 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def environment() -> dict[str, str]:
-    """Ours, so that the same package is found, without settings of another door; linear algebra on one thread."""
+    """Ours, so that the same package is found, without settings of another door; linear algebra on one thread. Bytecode
+    is kept, as by any service: where a developer's shell forbids that, every start would compile the package anew."""
     root = str(Path(edgeface.__file__).resolve().parent.parent)
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("EDGEFACE_") and k != "NOTIFY_SOCKET"}
+    foreign = ("NOTIFY_SOCKET", "PYTHONDONTWRITEBYTECODE")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("EDGEFACE_") and k not in foreign}
     path = os.pathsep.join([root, *filter(None, [kept.get("PYTHONPATH")])])
     return {**kept, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
