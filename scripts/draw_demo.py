@@ -1,7 +1,7 @@
 """Draws the README's picture of the demo from the demo's own JSON.
 
-    edgeface demo --json > demo.json
-    python scripts/draw_demo.py demo.json docs/demo.svg
+edgeface demo --json > demo.json
+python scripts/draw_demo.py demo.json docs/demo.svg
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def play(
     on_end: Callable[[EndOfStream], None] = lambda _end: None,
 ) -> int:
     """Plays to the end and returns the number of frames. Raises SourceError. Events go to the replay's listener, in
-    order; `on_frame` hears of each frame (for a progress bar), `on_end` how it ended: one that breaks off has advice."""
+    order; `on_frame` hears of each frame (for a progress bar), `on_end` how it ended: a broken one has advice."""
     info = replay.camera.open()
     frames = 0
     try:

@@ -163,7 +163,7 @@ class DoorMachine:
         return due
 
     def held_up(self, for_s: float) -> None:
-        """This whole process was held up for so long (a starved or paused machine), so the client's silence in that time
+        """This whole process was held up for so long (a starved machine), so the client's silence in that time
         says nothing about the client. The pulse's deadline stands."""
         if self._heard_s is not None and math.isfinite(for_s) and for_s > 0:
             self._heard_s = min(self._last_s + for_s, self._heard_s + for_s)

@@ -73,7 +73,7 @@ class DoorServer:
             self._selector.close()
 
     def _catch_up(self, late_s: float) -> None:
-        """After this process was held up: a pulse that is due ends first; then the client's queued packets count as signs
+        """After this process was held up: a pulse that is due ends first; then the queued packets count as signs
         of life, and grants among them as stale."""
         self._machine.held_up(late_s)
         self._settle(self._machine.tick(self._now_s()))

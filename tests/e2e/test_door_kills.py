@@ -274,7 +274,7 @@ def test_a_daemon_killed_in_mid_pulse_leaves_nothing_behind(board: Simboard, tmp
 
 
 def test_a_machine_that_pauses_as_a_whole_keeps_its_pulse(board: Simboard, guarded: Doord) -> None:
-    """Guard, door process and client stop together, as in a virtual machine that is not scheduled for a while: nobody is
+    """Guard, door process and client stop together, as in a virtual machine that is not scheduled : nobody is
     blamed for anybody's silence, and the pulse goes on to its deadline."""
     assert guarded.process is not None
     owner = guarded.pid

@@ -149,9 +149,7 @@ class TestBlinks:
         """Shut for a second, or one eye alone."""
         assert found(30, 5, [(2.5, 1.2)], 0.35, 0.85, 0.0) == []
         detector = BlinkDetector()
-        assert all(
-            detector.add(k / 30, eye_signal(k / 30, [(2.0, 0.2)], 0.35, 0.9), 0.35) is None for k in range(120)
-        )
+        assert all(detector.add(k / 30, eye_signal(k / 30, [(2.0, 0.2)], 0.35, 0.9), 0.35) is None for k in range(120))
 
     def test_a_slow_camera_finds_none_and_says_so(self) -> None:
         """Below 15 frames a second a blink falls between the frames: no verdict rather than a lucky one."""

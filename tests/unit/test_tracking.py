@@ -21,9 +21,7 @@ def visible_ids(tracker: Tracker, faces: list[Face], t_s: float) -> list[int]:
     return [t.id for t in tracker.update(faces, t_s) if t.visible]
 
 
-faces_in_a_frame = st.lists(
-    st.builds(face, st.floats(0, 640), st.floats(0, 480), st.floats(20, 200)), max_size=5
-)
+faces_in_a_frame = st.lists(st.builds(face, st.floats(0, 640), st.floats(0, 480), st.floats(20, 200)), max_size=5)
 
 
 @given(st.lists(st.tuples(faces_in_a_frame, st.floats(0.01, 0.5)), max_size=12))

@@ -16,7 +16,7 @@ from edgeface.domain.errors import SourceError
 from edgeface.domain.types import Deny, Frame, Grant, Pixels
 
 if TYPE_CHECKING:
-    from edgeface.adapters.vision.bundle import VisionModels
+    from edgeface.app.wiring import VisionModels  # type: ignore[attr-defined]
 
 TEMPLATES = 1_000
 FPS = 30.0
