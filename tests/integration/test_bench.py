@@ -17,6 +17,7 @@ from edgeface.app.bench.processes import cpu_s, environment, peak_rss_mb
 from edgeface.app.bench.report import Frames, Report, Spread
 from edgeface.app.settings import load_settings
 from edgeface.app.wiring import open_vision
+from edgeface.app.wiring_tools import build_replay
 from edgeface.domain.errors import ConfigError, EdgefaceError, SourceError
 
 SETTINGS = load_settings(environ={})
@@ -92,8 +93,10 @@ def test_a_daemon_that_cannot_run_says_why(tmp_path: Any) -> None:
 
 def test_pictures_without_a_face_are_refused_with_a_sentence() -> None:
     """An empty doorway measures nothing that was asked for."""
+    models = open_vision(SETTINGS)
+    replay = build_replay(SETTINGS, models, [], lambda _event: None, frames.START, 1)
     with pytest.raises(SourceError, match="good enough"):
-        frames.measure(SETTINGS, open_vision(SETTINGS), pictures.empty(SETTINGS), 20)
+        frames.measure(replay, models.networks, pictures.empty(SETTINGS), 20)
 
 
 @pytest.mark.parametrize(("source", "error"), [("nonsense", ConfigError), ("replay:/nowhere/at/all.mp4", SourceError)])

@@ -6,17 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from itertools import cycle
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from edgeface.app.bench.matching import random_people
 from edgeface.app.bench.report import Frames, Spread
-from edgeface.app.settings import Settings
-from edgeface.app.wiring_tools import build_replay
+from edgeface.app.wiring_tools import Replay
 from edgeface.domain.errors import SourceError
 from edgeface.domain.types import Deny, Frame, Grant, Pixels
-
-if TYPE_CHECKING:
-    from edgeface.app.wiring import VisionModels  # type: ignore[attr-defined]
 
 TEMPLATES = 1_000
 FPS = 30.0
@@ -28,20 +23,27 @@ START = datetime(2026, 11, 2, 12, tzinfo=timezone.utc)
 MODELS = {"detect": "detector", "landmarks": "landmarks", "spoof": "spoof", "embed": "embedder"}
 
 
+class Network(Protocol):
+    @property
+    def runs(self) -> int: ...
+
+    def rerun(self) -> None:
+        """Runs again on the input that it still holds."""
+
+
 def measure(
-    settings: Settings,
-    models: VisionModels,
+    replay: Replay,
+    networks: Mapping[str, Network],
     pictures: Sequence[Pixels],
     frames: int,
     progress: Callable[[float], None] = lambda _done: None,
 ) -> Frames:
     """Goes to and fro over `pictures` until `frames` of them ran through every stage. A frame is `DoorLoop.step`, from
     the capture to the decision; those that ended early (a pause between attempts) are not counted. Right after each,
-    the four networks run again on the inputs that they still hold, as often as the frame ran them: that is the floor.
-    Nobody is enrolled whom the pictures could show. Raises SourceError where hardly any picture has a face that is
-    good enough."""
-    replay = build_replay(settings, models, random_people(TEMPLATES, models.embedder.model), lambda _e: None, START, 1)
-    networks = [models.networks[role] for role in MODELS.values()]
+    the four `networks` (by their role) run again on the inputs that they still hold, as often as the frame ran them:
+    that is the floor. Nobody whom the pictures could show may be in the replay's gallery. Raises SourceError where
+    hardly any picture has a face that is good enough."""
+    bare_networks = {stage: networks[role] for stage, role in MODELS.items()}
     whole: list[float] = []
     stages: dict[str, list[float]] = {}
     bare: dict[str, list[float]] = {stage: [] for stage in MODELS}
@@ -50,7 +52,7 @@ def measure(
         t_s += 1 / FPS
         replay.clock.advance_to(t_s)
         frame = Frame(pixels.copy(), t_s, tried)  # just written, as by a camera; not from the depths of the memory
-        runs = [network.runs for network in networks]
+        runs = {stage: network.runs for stage, network in bare_networks.items()}
         start = time.perf_counter()
         decision = replay.loop.step(frame)
         took = time.perf_counter() - start
@@ -59,9 +61,9 @@ def measure(
             whole.append(took)
             for stage, seconds in timings.items():
                 stages.setdefault(stage, []).append(seconds)
-            for stage, network, before in zip(MODELS, networks, runs, strict=True):
+            for stage, network in bare_networks.items():
                 start = time.perf_counter()
-                for _ in range(network.runs - before):
+                for _ in range(network.runs - runs[stage]):
                     network.rerun()
                 bare[stage].append(time.perf_counter() - start)
             progress(min(1.0, len(whole) / (frames + WARM_UP)))

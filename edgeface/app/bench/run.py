@@ -9,6 +9,7 @@ from edgeface.app.bench.machine import machine
 from edgeface.app.bench.report import Report
 from edgeface.app.settings import Settings
 from edgeface.app.wiring import open_vision
+from edgeface.app.wiring_tools import build_replay
 
 FRAMES = 300
 DAEMON_PICTURES = 30  # a second of them, shown over and over
@@ -34,7 +35,9 @@ def run(
     empty = pictures.empty(settings)
     progress(STEPS[0], 1.0)
     models = open_vision(settings)
-    timed = frames.measure(settings, models, visitor, count, lambda done: progress(STEPS[1], done))
+    strangers = matching.random_people(frames.TEMPLATES, models.embedder.model)
+    replay = build_replay(settings, models, strangers, lambda _event: None, frames.START, 1)
+    timed = frames.measure(replay, models.networks, visitor, count, lambda done: progress(STEPS[1], done))
     match_ms = matching.measure()
     progress(STEPS[2], 1.0)
     startup_s = peak_rss_mb = idle_share = None

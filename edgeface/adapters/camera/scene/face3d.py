@@ -62,10 +62,12 @@ class Head:
         relief = _fill(self._relief_seeds(h, w))
         relief = np.asarray(cv2.GaussianBlur(relief, (0, 0), 0.035 * self.face_width / self._cell), np.float32)
         relief = _gentle(relief, _STEEPEST * self._cell)
-        yy, xx = (np.asarray(a, np.float32) * self._cell for a in np.mgrid[:h, :w])
+        yy, xx = (np.asarray(a, np.float32) * np.float32(self._cell) for a in np.mgrid[:h, :w])
         # The neck turns less and less, the shoulders not at all.
-        weight = 1 - _smoothstep((yy - self._chin) / (_NECK * self._height))
-        weight *= 1 - _smoothstep(np.abs(xx - self.centre[0]) / (_FADE * self.face_width) - _REACH / _FADE + 1)
+        down = (yy - self._chin) / (_NECK * self._height)
+        aside = np.abs(xx - self.centre[0]) / (_FADE * self.face_width)
+        weight = 1 - _smoothstep(np.asarray(down, np.float32))
+        weight *= 1 - _smoothstep(np.asarray(aside - _REACH / _FADE + 1, np.float32))
 
         def bump(indices: tuple[int, ...], sx: float, sy: float) -> Floats:
             x, y = self._points[list(indices), :2].mean(0)
@@ -75,7 +77,8 @@ class Head:
         return np.dstack([relief, weight, bump(_MOUTH, 0.3, 0.16), bump(_BROWS, 0.5, 0.1)]).astype(np.float32)
 
     def _relief_seeds(self, h: int, w: int) -> tuple[Floats, Floats]:
-        value, known = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32)
+        value: Floats = np.zeros((h, w), np.float32)
+        known: Floats = np.zeros((h, w), np.float32)
         at = np.clip((self._points[:, :2] / self._cell).round().astype(int), 0, (w - 1, h - 1))
         np.add.at(value, (at[:, 1], at[:, 0]), self._pivot_z - self._points[:, 2])
         np.add.at(known, (at[:, 1], at[:, 0]), 1.0)

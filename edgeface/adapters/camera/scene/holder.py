@@ -26,13 +26,13 @@ class Holder:
         ) * (w, h)  # fmt: skip
         alpha = np.zeros((h, w), np.uint8)
         cv2.fillPoly(alpha, [shape.astype(np.int32)], [255])
-        alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.03 * unit_px), np.uint8)
+        soft = np.asarray(cv2.GaussianBlur(alpha, (0, 0), 0.03 * unit_px), np.uint8)
         y, x = np.mgrid[:h, :w].astype(np.float32)
         shade = 1.15 - 0.5 * np.abs(x / w - 0.46) - 0.25 * y / h
         folds = 1 + 0.06 * np.sin(x / w * 31 + 2.5 * np.sin(y / h * 7))
         zip_line = 1 - 0.35 * np.exp(-(((x / w - 0.5) / 0.006) ** 2))
         cloth = np.array(_JACKET, np.float32) * (shade * folds * zip_line)[..., None]
-        self._layer = premultiply(np.clip(cloth, 0, 255).astype(np.uint8), alpha)
+        self._layer = premultiply(np.clip(cloth, 0, 255).astype(np.uint8), soft)
 
     def draw(self, frame: Pixels, x: float, y: float, face_px: float) -> None:
         """(x, y) is the centre of the face in the picture, frame pixels."""

@@ -54,8 +54,9 @@ class LivePerson:
         y0 = pose.y * height - head.centre[1] * scale
         x3, y3 = x0 + texture.shape[1] * scale, y0 + texture.shape[0] * scale
         x1, y1, x2, y2 = (round(o + v * scale) for o, v in zip((x0, y0, x0, y0), head.turning, strict=True))
-        for box in ((x0, y1, x1, y2), (x2, y1, x3, y2), (x0, y2, x3, y3)):  # beside and below the head: the body
-            body = window(*box, frame)
+        # beside and below the head: the body
+        for left, top, right, bottom in ((x0, y1, x1, y2), (x2, y1, x3, y2), (x0, y2, x3, y3)):
+            body = window(left, top, right, bottom, frame)
             if body is not None:
                 over(frame, place(texture, scale, x0, y0, body), body)
         win = window(x1, y1, x2, y2, frame)
