@@ -158,6 +158,8 @@ class Daemon:
                     self._wait_for_lock(stop)
                     self.stop("end of the recording")
                     return
+                if not self.camera_ok and loop.latest is not None:
+                    loop.camera_lost()  # what it showed last is no picture of now
                 continue
             if self.first_frame_s is None:
                 self.first_frame_s, self.camera_ok = frame.captured_s, True

@@ -79,6 +79,7 @@ class DoorLoop:
         self._subjects: dict[int, Subject] = {}
         self._primary: int | None = None
         self._last_busy_s = self._last_look_s = float("-inf")
+        self._watching = False
         self._period_s: float | None = None
         self._before_s: float | None = None
         self._told_unavailable = False
@@ -100,6 +101,7 @@ class DoorLoop:
         tracks = self._tracker.update(faces, now)
         for gone in self._tracker.ended:
             self._forget(gone, now)
+        self._watching = bool(tracks)
         if tracks:
             self._last_busy_s = now
         chosen = primary(tracks, self._primary)
@@ -234,6 +236,9 @@ class DoorLoop:
     # -- around it --------------------------------------------------------------------------------------------------
 
     def _idle(self, frame: Frame, now: float) -> bool:
+        if self._watching:  # somebody is there: no need to ask whether something moves
+            self._last_look_s = now
+            return False
         if self._rules.motion_wake and self._timed("motion", lambda: self._motion.moved(frame.pixels)):
             self._last_busy_s = now
         if now - self._last_busy_s <= IDLE_AFTER_S or now - self._last_look_s >= 1.0 / self._rules.idle_fps:

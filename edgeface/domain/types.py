@@ -3,6 +3,7 @@ pixels of the frame, x to the right, y downwards, the origin at the top-left cor
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -76,7 +77,8 @@ class Face:
 
     @property
     def eye_distance_px(self) -> float:
-        return float(np.hypot(*(self.keypoints[0] - self.keypoints[1])))
+        (ax, ay), (bx, by) = self.keypoints[:2].tolist()
+        return math.hypot(ax - bx, ay - by)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,8 +84,10 @@ def test_a_grant_unlocks_for_its_pulse_and_no_longer(bench: Bench) -> None:
     assert (unlocked.grant_id, unlocked.pulse_ms) == (name, 200)
     assert isinstance(locked, DoorLocked)
     assert (locked.cause, locked.grant_id) == ("pulse_ended", name)
-    assert locked.t_s - unlocked.t_s >= 0.199
-    assert before_s - 0.001 <= unlocked.t_s <= bench.now_s()
+    # The pulse's end is set before the relay moves, and no later than that: whatever a busy machine takes to move it is
+    # no longer pulse. So it is measured from the asking, and the unlocking lies within it.
+    assert locked.t_s - before_s >= 0.199
+    assert before_s - 0.001 <= unlocked.t_s < locked.t_s <= bench.now_s()
     status = bench.door.status()
     assert (status.locked, status.mode, status.grant_id) == (True, "normal", None)
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
 
 from edgeface.adapters.camera.photos import ENDINGS, read_photo
-from edgeface.adapters.camera.scene.parse import load_scene
-from edgeface.adapters.camera.scene.portrait import FaceFinder
-from edgeface.adapters.camera.scene.render import SceneRenderer
 from edgeface.domain.errors import EndOfStream, SourceError
 from edgeface.domain.types import Pixels
+
+if TYPE_CHECKING:
+    from edgeface.adapters.camera.scene.portrait import FaceFinder
+    from edgeface.adapters.camera.scene.render import SceneRenderer
 
 SCENE_ENDING = ".toml"
 _USUAL_FPS = 30.0  # where a file doesn't say, or says nonsense
@@ -51,6 +52,10 @@ def open_recording(
     if not path.is_file():  # also keeps OpenCV from taking the name for an address or a pattern
         raise SourceError(f"The recording {path} is not there.", "Check the path.")
     if path.suffix.lower() == SCENE_ENDING:
+        # a door's daemon that plays a clip never draws
+        from edgeface.adapters.camera.scene.parse import load_scene
+        from edgeface.adapters.camera.scene.render import SceneRenderer
+
         return SceneRecording(SceneRenderer(load_scene(path), seed=seed, find_face=find_face, progress=progress))
     if path.suffix.lower() in ENDINGS:
         raise SourceError(f"The recording {path} is a single picture.", "Give its folder, a video or a scene file.")

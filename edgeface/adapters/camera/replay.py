@@ -14,13 +14,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from edgeface.adapters.camera.recordings import Recording, open_recording
-from edgeface.adapters.camera.scene.portrait import FaceFinder
 from edgeface.domain.errors import CameraStalled, CameraUnavailable, ConfigError, EndOfStream
 from edgeface.domain.types import Frame, Pixels
 from edgeface.ports import CameraInfo
+
+if TYPE_CHECKING:
+    from edgeface.adapters.camera.scene.portrait import FaceFinder
 
 DEMO_SCENE = Path(__file__).with_name("scene") / "demo.toml"
 _FLAGS = {"1": 1.0, "true": 1.0, "": 1.0, "0": 0.0, "false": 0.0}
