@@ -24,8 +24,8 @@ SIGNS = {
     "access_denied": ("✕", "bold red"),
     "spoof_refused": ("▣", "bold magenta"),
     "tailgating_seen": ("⚑", "bold yellow"),
-    "door_unlocked": ("⚿", "green"),
-    "door_locked": ("⚿", "dim"),
+    "door_unlocked": ("◆", "green"),
+    "door_locked": ("◆", "dim"),
     "lockout_started": ("⏸", "yellow"),
 }
 WORDS = {
@@ -126,7 +126,7 @@ def _picture(acts: list[Expected], moment: Moment, width: int) -> Any:
     word, style = (" OPEN ", "bold white on green") if moment.relay_closed else (" LOCKED ", "bold white on grey23")
     clock = f"   {moment.phase}, {max(0.0, moment.t_s):4.1f} of {moment.length_s:.0f} s\n"
     head = Text.assemble("edgeface demo   door ", Text(word, style=style), clock)
-    legend = Text("● granted  ✕ refused  ▣ picture refused  ⚑ tailgating  ⚿ relay", style="dim")
+    legend = Text("● granted  ✕ refused  ▣ picture refused  ⚑ tailgating  ◆ relay", style="dim")
     return Group(head, table, legend)
 
 
