@@ -16,14 +16,14 @@ from rich.console import Console
 
 from edgeface.app import wiring_tools
 from edgeface.app.demo.show import Moment, Outcome
-from edgeface.app.demo.verdict import Expected, Happened, Row
+from edgeface.app.demo.verdict import Happened, Row
 from edgeface.cli import demo
 
 
 def main(source: str, target: str) -> None:
     told = json.loads(Path(source).read_text(encoding="utf-8"))
     story = wiring_tools.load_scene(None)
-    acts = [Expected(a.name, a.start_s, a.end_s, a.expect, a.person, a.reason, a.accept, a.also) for a in story.acts]
+    acts = story.acts
     fixed = ("t_s", "event")
     events = [Happened(e["t_s"], e["event"], {k: v for k, v in e.items() if k not in fixed}) for e in told["events"]]
     rows = [

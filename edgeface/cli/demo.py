@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,9 +13,10 @@ import typer
 
 from edgeface.app import wiring_tools
 from edgeface.app.demo.show import PULSE_MS, Demo, Moment, Outcome
-from edgeface.app.demo.verdict import DECISIONS, Expected, Happened
+from edgeface.app.demo.verdict import DECISIONS, Happened
 from edgeface.cli.output import JsonOption, examples, print_json, say
 from edgeface.control.client import ControlClient
+from edgeface.domain.story import Expected
 
 app = typer.Typer(help="Show the whole daemon at work on a virtual camera.")
 
@@ -49,7 +50,7 @@ def demo(
     The real daemon and its door process before a scene: a stranger, a printed photo, the enrolled person, and more.
     Ends with 0 only where every row of the table holds."""
     story = wiring_tools.load_scene(scene)
-    acts = [Expected(a.name, a.start_s, a.end_s, a.expect, a.person, a.reason, a.accept, a.also) for a in story.acts]
+    acts = story.acts
     granted = {a.person for a in acts if a.expect == "access_granted" and a.person}
     with tempfile.TemporaryDirectory(prefix="edgeface-faces-") as folder, _screen(acts, as_json) as on_moment:
         photos = {
@@ -68,7 +69,7 @@ def demo(
 
 
 @contextmanager
-def _screen(acts: list[Expected], quiet: bool) -> Iterator[Any]:
+def _screen(acts: Sequence[Expected], quiet: bool) -> Iterator[Any]:
     if quiet:
         yield lambda _moment: None
         return
@@ -104,7 +105,7 @@ def _words(event: Happened) -> str:
     return f"{word} ({str(reason).replace('_', ' ')})" if event.kind == "access_denied" else word
 
 
-def _picture(acts: list[Expected], moment: Moment, width: int) -> Any:
+def _picture(acts: Sequence[Expected], moment: Moment, width: int) -> Any:
     """The timeline: a row for each act with its bar, what happened in it, and the door's state."""
     from rich.console import Group
     from rich.table import Table

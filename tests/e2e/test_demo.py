@@ -20,7 +20,7 @@ from support.visits import COLLINS, Visit, write_scene
 
 from edgeface.app import wiring_tools
 from edgeface.app.demo.show import Moment, Outcome
-from edgeface.app.demo.verdict import Expected, Happened, Pulse, judge
+from edgeface.app.demo.verdict import Happened, Pulse, judge
 from edgeface.cli import demo
 
 COMMAND = [sys.executable, "-m", "edgeface", "demo"]
@@ -117,7 +117,7 @@ def test_picture_and_table_of_the_whole_demo_fit_any_terminal(
     """Every decision's sign is seen, no word is cut in the table, and what failed is said in full below it."""
     monkeypatch.setenv("COLUMNS", str(columns))
     story = wiring_tools.load_scene(None)
-    acts = [Expected(a.name, a.start_s, a.end_s, a.expect, a.person, a.reason, a.accept, a.also) for a in story.acts]
+    acts = story.acts
     events = [
         Happened(4.0, "access_denied", {"reason": "unknown_person"}),
         Happened(11.0, "spoof_refused", {"reason": "spoof"}),

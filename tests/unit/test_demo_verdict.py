@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from edgeface.app.demo.show import Outcome
-from edgeface.app.demo.verdict import Expected, Happened, Pulse, Row, judge, pulses_of
+from edgeface.app.demo.verdict import Happened, Pulse, Row, judge, pulses_of
+from edgeface.domain.story import Expected
 
 PULSE_MS = 1500
 ADA, EVE = "a" * 32, "e" * 32

@@ -7,13 +7,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from edgeface.app.demo.stage import STOP_S, Stage, board, daemon
-from edgeface.app.demo.verdict import Expected, Happened, Row, judge, pulses_of
+from edgeface.app.demo.verdict import Happened, Row, judge, pulses_of
 from edgeface.domain.errors import ControlError, EdgefaceError
+from edgeface.domain.story import Expected
 
 PULSE_MS = 1500  # short enough for the scene, long enough to be seen
 DEMO_SETTINGS: dict[str, dict[str, object]] = {
@@ -154,6 +155,4 @@ class Demo:
 
 def _for_record(act: Expected, ids: dict[str, str]) -> Expected:
     """The act with the person's record id in the place of the name."""
-    return Expected(
-        act.name, act.start_s, act.end_s, act.expect, ids.get(act.person, act.person), act.reason, act.accept, act.also
-    )
+    return replace(act, person=ids.get(act.person, act.person))

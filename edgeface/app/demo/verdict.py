@@ -8,24 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgeface.domain.story import Expected
+
 DECISIONS = ("access_granted", "access_denied", "spoof_refused")
 LONGER_MS = 100  # a pulse may outlast its length by this: the design's promise
 SHORTER_MS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """One act: `expect` must come within [start_s, end_s), or one of `accept`; "nothing": no decision at all. `also`
-    must come besides. `person` is the record's id, empty for anybody; `reason` empty for any."""
-
-    name: str
-    start_s: float
-    end_s: float
-    expect: str
-    person: str = ""
-    reason: str = ""
-    accept: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

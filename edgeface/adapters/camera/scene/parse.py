@@ -15,6 +15,7 @@ from typing import Any
 
 from edgeface.adapters.camera.scene.tables import Table
 from edgeface.domain.errors import SourceError
+from edgeface.domain.story import Expected
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -64,18 +65,9 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """`expect` is the event that must come while start_s <= t < end_s ("nothing": no grant and no refusal);
-    `accept` lists others that are right as well; `also` those that must come besides."""
+class Act(Expected):
+    """What is expected while `cast` plays."""
 
-    name: str
-    start_s: float
-    end_s: float
-    expect: str
-    person: str = ""
-    reason: str = ""
-    accept: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
     cast: tuple[Role, ...] = ()
 
 

@@ -1,0 +1,21 @@
+"""What a recording of people should bring about at the door: a scene file says it, the demo's judge asks it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One act: the event `expect` must come within [start_s, end_s), or one of `accept`; "nothing": no decision at all.
+    `also` must come besides. `person` is a name in a scene and the record's id at the door, empty for anybody;
+    `reason` is empty for any. Times are seconds from the first frame."""
+
+    name: str
+    start_s: float
+    end_s: float
+    expect: str
+    person: str = ""
+    reason: str = ""
+    accept: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
