@@ -106,7 +106,12 @@ class GalleryStore(Protocol):
 
     def remove(self, person_id: str) -> None:
         """Crypto-erase: the person's key and record are gone from the file when this returns; a tombstone stays.
-        Raises PersonUnknown, StorageError."""
+        Raises PersonUnknown, StorageError; TracesRemain where the removal is in force and the erasure is still owed:
+        removing the person again, in any process, finishes it."""
+        ...
+
+    def removed(self, person_id: str) -> bool:
+        """Whether a tombstone stands for this id."""
         ...
 
     def get(self, person_id: str) -> Person:

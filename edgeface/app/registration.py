@@ -11,7 +11,7 @@ from typing import Any
 
 from edgeface.app.enrolment import Enrolled
 from edgeface.app.recorder import Recorder
-from edgeface.domain.errors import EnrolmentError
+from edgeface.domain.errors import EnrolmentError, PersonUnknown, TracesRemain
 from edgeface.domain.events import PersonEnrolled, PersonRemoved
 from edgeface.domain.schedule import ALWAYS
 from edgeface.domain.types import Person
@@ -114,8 +114,16 @@ def register(new: NewPerson, enrolled: Enrolled, store: GalleryStore, clock: Clo
 
 
 def unregister(person_id: str, store: GalleryStore, clock: Clock, recorder: Recorder) -> None:
-    """Crypto-erase. Raises PersonUnknown, StorageError."""
-    store.remove(person_id)
+    """Crypto-erase. Raises PersonUnknown, StorageError; TracesRemain where it is in force and recorded all the same.
+    Asked for again it is recorded again: a power cut in between must leave no removal unrecorded."""
+    try:
+        store.remove(person_id)
+    except TracesRemain:
+        recorder.record([PersonRemoved(clock.monotonic_s(), person_id)])
+        raise
+    except PersonUnknown:
+        if not store.removed(person_id):
+            raise
     recorder.record([PersonRemoved(clock.monotonic_s(), person_id)])
 
 

@@ -12,7 +12,7 @@ import typer
 from edgeface.app.registration import unregister
 from edgeface.app.settings import load_settings
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
-from edgeface.cli.people import find, open_office, open_store, show_time
+from edgeface.cli.people import find, find_id, open_office, open_store, show_time
 from edgeface.domain.errors import StorageError
 from edgeface.domain.types import Person
 
@@ -35,11 +35,13 @@ def list_people(config: ConfigOption = None, as_json: JsonOption = False) -> Non
             for p in people
         ]
         print_table(("id", "name", "templates", "schedule", "valid to", "enrolled"), rows)
-    else:
+    elif not damaged:
         say("Nobody is enrolled yet. Begin with: edgeface enroll NAME --photo FILE")
-    for record, why in damaged.items():
-        say(f"{record}: {why}")
     if damaged:
+        are = "record is" if len(damaged) == 1 else "records are"
+        say(f"{len(people)} people, and {len(damaged)} {are} damaged:")
+        for record, why in damaged.items():
+            say(f"{record}: {why}")
         raise typer.Exit(65)
 
 
@@ -61,19 +63,23 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove a person for good: the key of the record is destroyed, and the door refuses the person at once."""
+    """Remove a person for good: the key of the record is destroyed, and the door refuses the person at once.
+
+    A damaged record is removed by its id, or the beginning of it. Ends with 74 where the removal is in force but its
+    traces could not be overwritten yet; repeat it then by the whole id."""
     settings = load_settings(config)
     with open_store(settings) as store:
-        person = find(store, who)
-    if not yes and not typer.confirm(f"Remove {person.name} ({person.id}) for good?", err=True):
+        record, name = find_id(store, who)
+    shown = f"{name} ({record})" if name else f"The record {record}"
+    if not yes and not typer.confirm(f"Remove {shown} for good?", err=True):
         say("Nothing was removed.")
         raise typer.Exit(1)
     with open_office(settings, create=False) as office:
-        unregister(person.id, office.store, office.clock, office.recorder)
+        unregister(record, office.store, office.clock, office.recorder)
     if as_json:
-        print_json({"removed": person.id, "name": person.name})
+        print_json({"removed": record, "name": name or None})
     else:
-        say(f"{person.name} ({person.id}) was removed.")
+        say(f"{shown} was removed.")
 
 
 @app.command(epilog=examples('edgeface gallery export "Ada Lovelace" --output ada.json'))

@@ -58,18 +58,28 @@ def open_store(settings: Settings) -> Iterator[GalleryStore]:
         store.close()
 
 
-def find(store: GalleryStore, who: str) -> Person:
-    """By id, by the id's beginning (six digits or more) or by name. Raises PersonUnknown, also where several fit."""
-    people = list(store.people())
-    fitting = [p for p in people if p.id == who] or [
-        p for p in people if p.name.casefold() == who.casefold() or (len(who) >= 6 and p.id.startswith(who.lower()))
+def find_id(store: GalleryStore, who: str) -> tuple[str, str]:
+    """(record id, name) by id, by the id's beginning (six digits or more) or by name. A damaged record has no name, nor
+    has one that was removed, which its whole id alone finds. Raises PersonUnknown, also where several fit."""
+    known = [(p.id, p.name) for p in store.people()] + [(record, "") for record in store.damaged()]
+    fitting = [k for k in known if k[0] == who] or [
+        k
+        for k in known
+        if (k[1] and k[1].casefold() == who.casefold()) or (len(who) >= 6 and k[0].startswith(who.lower()))
     ]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        ids = ", ".join(p.id for p in fitting)
+        ids = ", ".join(record for record, _ in fitting)
         raise PersonUnknown(f"{who} fits {len(fitting)} people.", f"Name one by id: {ids}.")
+    if store.removed(who):
+        return who, ""
     raise PersonUnknown(f"Nobody here is {who!r}.", "`edgeface gallery list` shows everybody.")
+
+
+def find(store: GalleryStore, who: str) -> Person:
+    """As `find_id`, the whole record. Raises PersonUnknown, RecordDamaged."""
+    return store.get(find_id(store, who)[0])
 
 
 def parse_time(text: str | None, option: str) -> float | None:

@@ -18,6 +18,7 @@ EdgefaceError
 │   └── PersonUnknown      no such person
 ├── EnrolmentError         the pictures give no sound template; carries a reason for each picture
 ├── StorageError           the disk is full or read-only, or a file can't be written durably
+│   └── TracesRemain       a removal is in force, but what it removed is not overwritten yet
 ├── AuditBroken            the audit chain doesn't verify
 └── ControlError           the running daemon can't be reached, or refused a request
 """
@@ -115,6 +116,10 @@ class EnrolmentError(EdgefaceError):
 
 class StorageError(EdgefaceError):
     exit_code = 74  # EX_IOERR
+
+
+class TracesRemain(StorageError):
+    pass
 
 
 class AuditBroken(EdgefaceError):

@@ -27,6 +27,7 @@ from edgeface.adapters.gallery.creation import (
 )
 from edgeface.domain.errors import GalleryError, StorageError
 
+BRIEFLY_S = 0.2  # for tidying that the next one can do as well
 _CHUNK = 1 << 20
 _PROBE_BYTES = 48  # of a ciphertext's start and end: enough to be unique, short enough to lie in one page
 # what `PRAGMA quick_check` says of one row's content; the cipher refuses such a row alone
@@ -164,8 +165,19 @@ class Database:
             os.close(fd)
         self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
+    @contextlib.contextmanager
+    def patience(self, seconds: float) -> Iterator[None]:
+        """Waits at most so long for other processes' readers, or as long as the connection does where that is less."""
+        self.db.execute(f"PRAGMA busy_timeout={round(1000 * min(seconds, self._timeout_s))}")
+        try:
+            yield
+        finally:
+            self.db.execute(f"PRAGMA busy_timeout={round(1000 * self._timeout_s)}")
+
     def holds(self, needles: list[bytes]) -> bool:
         """Whether the database file has any of these bytes, in use or as a leftover of a page's rebuilding."""
+        if not needles:
+            return False
         overlap = max(len(n) for n in needles) - 1
         tail = b""
         at = 0
@@ -180,7 +192,7 @@ class Database:
     def close(self) -> None:
         """Leaves no WAL with old content behind. Idempotent."""
         if self._key is not None:
-            with contextlib.suppress(sqlite3.Error, OSError, StorageError), self.exclusive():
+            with contextlib.suppress(sqlite3.Error, OSError, StorageError), self.exclusive(), self.patience(BRIEFLY_S):
                 self.scrub()
         if hasattr(self, "db"):
             self.db.close()

@@ -45,6 +45,10 @@ class MemoryGallery:
             self._removed.add(person_id)
             self._version += 1
 
+    def removed(self, person_id: str) -> bool:
+        with self._lock:
+            return person_id in self._removed
+
     def get(self, person_id: str) -> Person:
         with self._lock:
             if person_id in self._damaged:

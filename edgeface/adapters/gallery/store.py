@@ -15,18 +15,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeface.adapters.gallery import cipher, creation, database, record
+from edgeface.adapters.gallery.erasure import Erasure
 from edgeface.adapters.gallery.rotation import SEED_BYTES, Rotation
 from edgeface.domain.errors import (
+    EdgefaceError,
     GalleryError,
     KeyRejected,
     PersonUnknown,
     RecordConflict,
     RecordDamaged,
     StorageError,
+    TracesRemain,
 )
 from edgeface.domain.types import Person
 from edgeface.ports import Keys
 
+_ERASE_S = 2.0  # how long a removal waits for readers in other processes before it says that its traces remain
 _SEEDS = ("rotation", "rotation-copy")  # sealed twice: a flipped bit must not cost everybody's templates
 
 
@@ -54,18 +58,18 @@ class SqliteGallery:
         self._wrapping_key = keys.secret("gallery wrapping key")
         self._seed_key = keys.secret("gallery rotation seed")
         self._lock = threading.RLock()
-        self._traces: dict[str, list[bytes]] = {}  # record id -> bytes that must not be in the file any more
         self._closed = False
         if not path.exists():
             creation.create(path, self._fill)
         creation.check_guard(path)
         self._file = database.Database(path, busy_timeout_s=busy_timeout_s)
+        self._erasure = Erasure(self._file)
         try:
             with self._reading("open the gallery") as db:
                 self._rotation = Rotation(self._seed(db))
             if not self._file.read_only:
-                with contextlib.suppress(StorageError), self._writing("open the gallery"):
-                    self._file.scrub()  # what a crash left in the WAL
+                with contextlib.suppress(EdgefaceError), self._writing("open the gallery"):
+                    self._erasure.finish(database.BRIEFLY_S)  # what a crash left, in the WAL and behind it
         except BaseException:
             self._file.close()
             raise
@@ -86,32 +90,39 @@ class SqliteGallery:
         with self._writing(f"store the record {person.id}"):
             with self._file.transaction() as db:
                 old = db.execute("SELECT seq, wrapped_key, sealed FROM person WHERE id = ?", (person.id,)).fetchone()
-                _refuse_conflict(db, person, old)
+                _refuse_conflict(person, old, self._has_tombstone(db, person.id))
                 if old is None:
                     statement = "INSERT INTO person (seq, wrapped_key, sealed, id) VALUES (?, ?, ?, ?)"
                 else:
                     statement = "UPDATE person SET seq = ?, wrapped_key = ?, sealed = ? WHERE id = ?"
                 db.execute(statement, (person.seq, wrapped, sealed, person.id))
                 db.execute("UPDATE state SET version = version + 1, people = people + ?", (int(old is None),))
+                if old is not None:
+                    self._erasure.owe(db)
             if old is not None:
-                self._traces[person.id] = self._traces.get(person.id, []) + database.traces(old[1], old[2])
+                self._erasure.note(old[1], old[2])
                 with contextlib.suppress(StorageError):  # the change stands; the next one tries again
-                    self._erase_traces()
+                    self._erase_traces(person.id)
 
     def remove(self, person_id: str) -> None:
         with self._writing(f"remove the record {person_id}"):
             with self._file.transaction() as db:
                 old = db.execute("SELECT seq, wrapped_key, sealed FROM person WHERE id = ?", (person_id,)).fetchone()
-                if old is None and person_id not in self._traces:
+                if old is None and not (self._has_tombstone(db, person_id) and self._erasure.owed(db)):
                     raise _unknown(person_id)
                 if old is not None:
+                    self._erasure.owe(db)
                     seq = old[0] if isinstance(old[0], int) else 0
                     db.execute("DELETE FROM person WHERE id = ?", (person_id,))
                     db.execute("INSERT OR REPLACE INTO tombstone (id, seq) VALUES (?, ?)", (person_id, seq))
                     db.execute("UPDATE state SET version = version + 1, people = people - 1, removed = removed + 1")
             if old is not None:
-                self._traces[person_id] = self._traces.get(person_id, []) + database.traces(old[1], old[2])
-            self._erase_traces()
+                self._erasure.note(old[1], old[2])
+            self._erase_traces(person_id)
+
+    def removed(self, person_id: str) -> bool:
+        with self._reading(f"look for the record {person_id}") as db:
+            return self._has_tombstone(db, person_id)
 
     def get(self, person_id: str) -> Person:
         with self._reading(f"read the record {person_id}") as db:
@@ -227,26 +238,19 @@ class SqliteGallery:
         rows.sort(key=lambda row: str(row[0]))
         return rows
 
-    def _erase_traces(self) -> None:
-        """Afterwards neither the database nor its WAL holds a superseded key or record. secure_delete overwrites what
-        SQLite frees; a page that was rebuilt may still hold a leftover of a cell that moved: then everything is
-        rewritten."""
-        needles = [needle for some in self._traces.values() for needle in some]
-        if not needles:
-            return
+    def _erase_traces(self, person_id: str) -> None:
         try:
-            self._file.scrub()
-            if self._file.holds(needles):
-                self._file.db.execute("VACUUM")
-                self._file.scrub()
-            if self._file.holds(needles):
-                raise sqlite3.OperationalError("the old bytes are still in the file")
+            self._erasure.finish(_ERASE_S)
         except (sqlite3.OperationalError, OSError) as e:
-            raise StorageError(
+            raise TracesRemain(
                 f"The removal is in force, but its traces in {self._path} could not be overwritten yet: {e}.",
-                "Repeat the removal once the disk has space and no other process reads the gallery.",
+                "The next change finishes it, or: edgeface gallery remove "
+                f"{person_id}, once the disk has space and no other process reads the gallery.",
             ) from e
-        self._traces.clear()
+
+    @staticmethod
+    def _has_tombstone(db: sqlite3.Connection, person_id: str) -> bool:
+        return db.execute("SELECT 1 FROM tombstone WHERE id = ?", (person_id,)).fetchone() is not None
 
     @contextlib.contextmanager
     def _reading(self, doing: str) -> Iterator[sqlite3.Connection]:
@@ -270,8 +274,8 @@ def _key_place(person_id: str, seq: int) -> bytes:
     return cipher.place("person key", person_id, seq)
 
 
-def _refuse_conflict(db: sqlite3.Connection, person: Person, old: tuple[object, ...] | None) -> None:
-    if db.execute("SELECT 1 FROM tombstone WHERE id = ?", (person.id,)).fetchone() is not None:
+def _refuse_conflict(person: Person, old: tuple[object, ...] | None, removed: bool) -> None:
+    if removed:
         raise RecordConflict(
             f"The record {person.id} was removed for good and can't come back.", "Enrol the person under a new id."
         )
