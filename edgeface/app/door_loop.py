@@ -156,6 +156,9 @@ class DoorLoop:
         seen = Seen(now, quality, landmarks)
         if quality.issue is None:
             seen = self._recognise(seen, subject, pixels, face, snapshot)
+        elif quality.issue is QualityIssue.LOOK_AT_CAMERA and subject.wants_action and not subject.streak.resting(now):
+            turned = self._timed("embed", lambda: self._vision.embedder.embed(pixels, face))
+            seen = Seen(now, quality, landmarks, turned=turned)
         fps = None if self._period_s is None else 1.0 / self._period_s
         self._timed("liveness", lambda: subject.add(seen, fps, pixels))
         if subject.liveness is not None and subject.liveness.unavailable and not self._told_unavailable:

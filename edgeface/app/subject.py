@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from edgeface.domain.liveness import LivenessRule, LivenessState, LivenessTracker, Mode, Verdict
+from edgeface.domain.liveness import LivenessRule, LivenessState, LivenessTracker, Mode, SpoofEvidence, Verdict
 from edgeface.domain.policy import ActionState
 from edgeface.domain.quality import Quality
-from edgeface.domain.streak import NotYet, Streak, StreakRule
+from edgeface.domain.streak import Agreed, NotYet, Streak, StreakRule
 from edgeface.domain.tracking import Track
 from edgeface.domain.types import Embedding, Landmarks, Match, Pixels, QualityIssue
 
@@ -26,7 +26,8 @@ OWN_FACE = 0.3  # cosine below which two frames don't show one face, for any thr
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was measured of the subject in one frame; None for what an early exit left out."""
+    """What was measured of the subject in one frame; None for what an early exit left out. `turned` is the embedding of
+    a face that is turned too far to be matched: it says no more than whether this is still the same face."""
 
     t_s: float
     quality: Quality
@@ -34,6 +35,7 @@ class Seen:
     spoof_score: float | None = None
     embedding: Embedding | None = None
     match: Match | None = None
+    turned: Embedding | None = None
 
 
 class Subject:
@@ -46,6 +48,7 @@ class Subject:
         self._liveness = LivenessTracker(liveness, rng)
         self._modes = liveness.modes
         self.liveness: LivenessState | None = None
+        self._named = _Named(liveness)
         self.issue: QualityIssue | None = None
         self.probe: Embedding | None = None
         self.hold_until_s = self.look_again_s = -math.inf
@@ -63,21 +66,32 @@ class Subject:
             self._poor_since_s = None
         elif self._poor_since_s is None:
             self._poor_since_s = seen.t_s
-        self.liveness = self._liveness.update(seen.t_s, seen.spoof_score, seen.landmarks, fps, pixels)
-        if self.liveness.passive is not Verdict.UNSURE:
-            self._unsure_since_s = None
-        elif self._unsure_since_s is None and seen.spoof_score is not None:
-            self._unsure_since_s = seen.t_s
+        landmarks = seen.landmarks if self._same_face(seen) else None
+        self.liveness = self._liveness.update(seen.t_s, seen.spoof_score, landmarks, fps, pixels)
         if seen.embedding is not None and seen.match is not None:
             if isinstance(self.streak.verdict, NotYet) and self.streak.verdict.frames == 0:
                 self._since_s = seen.t_s
             self.probe = seen.embedding
             self.streak.add(seen.t_s, seen.match)
+            if seen.spoof_score is not None and self._streak_rule.match.standing(seen.match) == "accepted":
+                self._named.add(seen.t_s, seen.match.person, seen.spoof_score)
+        if self._passive() is not Verdict.UNSURE:
+            self._unsure_since_s = None
+        elif self._unsure_since_s is None and seen.spoof_score is not None:
+            self._unsure_since_s = seen.t_s
+
+    def _same_face(self, seen: Seen) -> bool:
+        """Whether what moves in this frame is the face that the evidence is about. A frame in which nobody looked whose
+        face it is (cut off, covered, blurred) shows no blink and no turn: it may be another's."""
+        if seen.embedding is not None:
+            return True  # another face has begun anew just now
+        return seen.turned is not None and self.probe is not None and _alike(self.probe, seen.turned)
 
     def _another_face(self) -> None:
         """Faces were swapped on one track (a picture is lowered, and there is its bearer): the evidence of both must
         never add up, one's name and the other's life. What was an attack stays one."""
         self.streak = Streak(self._streak_rule)
+        self._named = _Named(self._liveness_rule)
         self._poor_since_s = self._unsure_since_s = None
         if self.liveness is None or self.liveness.passive is not Verdict.ATTACK:
             self._liveness = LivenessTracker(self._liveness_rule, self._rng)
@@ -89,7 +103,7 @@ class Subject:
         self.streak.restart(now_s)
         self.hold_until_s = now_s + hold_s
         self._poor_since_s = self._unsure_since_s = None
-        if self.liveness is not None and self._modes & {Mode.BLINK, Mode.CHALLENGE}:
+        if self.liveness is not None and self.wants_action:
             self._liveness.ask_again(now_s + hold_s)
             self.liveness = None
         self._since_s = now_s + hold_s
@@ -105,19 +119,40 @@ class Subject:
 
     @property
     def passive(self) -> Literal["live", "attack", "unsure"]:
-        return "unsure" if self.liveness is None else _PASSIVE[self.liveness.passive]
+        return _PASSIVE[self._passive()]
+
+    def _passive(self) -> Verdict:
+        if self.liveness is None:
+            return Verdict.UNSURE
+        verdict = self.liveness.passive
+        if verdict is Verdict.ATTACK or self._agreed_evidence is None:
+            return verdict
+        named = self._agreed_evidence.verdict()
+        return verdict if named is Verdict.LIVE else named
 
     @property
     def spoof_score(self) -> float:
         """NaN before the first score, which the policy takes for unsure; 0 where passive liveness isn't required."""
         if Mode.PASSIVE not in self._modes:
             return 0.0
+        named = self._agreed_evidence
         fused = None if self.liveness is None else self.liveness.fused_score
-        return math.nan if fused is None else fused
+        scores = (fused, None if named is None else named.fused)
+        return max((s for s in scores if s is not None), default=math.nan)
+
+    @property
+    def _agreed_evidence(self) -> SpoofEvidence | None:
+        """That of the frames that name the person on whom they agree; None where there is no agreement."""
+        verdict = self.streak.verdict
+        return self._named.of(verdict.person) if isinstance(verdict, Agreed) and Mode.PASSIVE in self._modes else None
+
+    @property
+    def wants_action(self) -> bool:
+        return bool(self._modes & {Mode.BLINK, Mode.CHALLENGE})
 
     @property
     def action(self) -> ActionState:
-        if not self._modes & {Mode.BLINK, Mode.CHALLENGE}:
+        if not self.wants_action:
             return ActionState.NOT_REQUIRED
         state = self.liveness
         if state is None:
@@ -133,6 +168,23 @@ class Subject:
 
     def unsure_for_s(self, now_s: float) -> float:
         return 0.0 if self._unsure_since_s is None else now_s - self._unsure_since_s
+
+
+class _Named:
+    """Spoof evidence of the frames that name one person, alone: frames of a living face that names nobody, or somebody
+    else, must not outvote those of the picture that follows it."""
+
+    def __init__(self, rule: LivenessRule) -> None:
+        self._rule, self._evidence = rule.spoof, SpoofEvidence(rule.spoof)
+        self._person: str | None = None
+
+    def add(self, t_s: float, person: str | None, score: float) -> None:
+        if person != self._person:
+            self._person, self._evidence = person, SpoofEvidence(self._rule)
+        self._evidence.add(t_s, score)
+
+    def of(self, person: str) -> SpoofEvidence:
+        return self._evidence if person == self._person else SpoofEvidence(self._rule)
 
 
 def _alike(a: Embedding, b: Embedding) -> bool:

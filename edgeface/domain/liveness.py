@@ -183,8 +183,8 @@ class LivenessTracker:
         pixels: Pixels | None = None,
     ) -> LivenessState:
         """One frame of the track, captured at `t_s`. None for what was not measured in it. `pixels` is the frame that
-        `landmarks` refer to (blinks are seen in it); `fps` the camera's measured rate, used until the track has lasted
-        long enough for its own."""
+        `landmarks` refer to (blinks are seen in it); `fps` the camera's measured rate: a blink can't be judged where
+        neither that nor the track's own is high enough."""
         if spoof_score is None:
             self._spoof.advance(t_s)
         else:
@@ -253,14 +253,14 @@ class LivenessTracker:
             return blink, None
 
     def _slow(self, fps: float | None) -> bool:
-        if self._blinks.fps is not None:
-            return self._blinks.too_slow
-        return fps is not None and fps < self._rule.blink.slowest_fps
+        """Frames in which nobody could look at the eyes make the blinks' own rate low, not the camera's."""
+        rates = [rate for rate in (self._blinks.fps, fps) if rate is not None]
+        return bool(rates) and max(rates) < self._rule.blink.slowest_fps
 
     def _unavailable(self, fps: float | None) -> str | None:
         if Mode.BLINK not in self._rule.modes or not self._slow(fps):
             return None
-        rate = self._blinks.fps if self._blinks.fps is not None else fps
+        rate = max(rate for rate in (self._blinks.fps, fps) if rate is not None)
         return (
             f"A blink can't be seen at {rate:.1f} frames a second; it needs {self._rule.blink.min_fps:.0f}. "
             "Raise the camera's rate or its light, or ask for a head turn instead."
