@@ -14,7 +14,7 @@ from edgeface.adapters.system.anchor import AnchorFile
 from edgeface.adapters.system.audit import AuditReader, FileAudit
 from edgeface.adapters.system.audit_reader import segments
 from edgeface.adapters.system.clock import VirtualClock
-from edgeface.domain.errors import AuditBroken, StorageError
+from edgeface.domain.errors import AuditBroken, KeyRejected, StorageError
 from edgeface.domain.events import DoorLocked
 
 KEYS = DeviceKeys(bytes(range(32)))
@@ -271,4 +271,90 @@ def test_a_failing_anchor_is_told_and_mended(tmp_path: Path, monkeypatch: pytest
     audit.append([DoorLocked(t_s=2.0, cause="after")])
     assert [e["cause"] for e in audit.read()] == ["before", "unsure", "after"]
     audit.verify()
+    audit.close()
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "reserve"}
+
+
+def test_another_key_is_refused_and_touches_nothing(tmp_path: Path) -> None:
+    """A new device.key, or another systemd credential: the log of the old one is evidence."""
+    _filled(tmp_path)
+    before = _contents(tmp_path)
+    with pytest.raises(KeyRejected) as e:
+        FileAudit(tmp_path, keys=DeviceKeys.generate(), clock=VirtualClock(), boot_id="boot 3", reserve_bytes=65536)
+    assert str(tmp_path) in str(e.value)
+    assert "move the folder" in str(e.value)
+    assert _contents(tmp_path) == before
+    assert AuditReader(tmp_path, KEYS).verify().count == 10
+
+
+def test_another_key_beside_a_deleted_anchor_is_refused_as_well(tmp_path: Path) -> None:
+    _filled(tmp_path)
+    (tmp_path / "head").unlink()
+    with pytest.raises(KeyRejected):
+        FileAudit(tmp_path, keys=DeviceKeys.generate(), clock=VirtualClock(), boot_id="boot 3", reserve_bytes=65536)
+    assert not (tmp_path / "head").exists()
+    audit = _open(tmp_path)  # the right key still heals it
+    assert audit.verify().count == 11
+    audit.close()
+
+
+def test_files_that_lose_their_key_under_an_open_log_refuse_the_entry(tmp_path: Path) -> None:
+    """As a fault of the storage, which the daemon knows how to live with."""
+    other = tmp_path / "other"
+    FileAudit(other, keys=DeviceKeys.generate(), clock=VirtualClock(), boot_id="b", reserve_bytes=65536).append(
+        [DoorLocked(t_s=0.0, cause="x")]
+    )
+    folder = tmp_path / "log"
+    audit = _open(folder)
+    audit.append([DoorLocked(t_s=0.0, cause="x")])
+    for name in ("head", "audit-000000000001.jsonl"):
+        (folder / name).write_bytes((other / name).read_bytes())
+    with pytest.raises(StorageError, match="another device key"):
+        audit.append([DoorLocked(t_s=1.0, cause="y")])
+    audit.close()
+
+
+def test_a_first_segment_that_is_damaged_is_kept_when_the_anchor_is_lost_too(tmp_path: Path) -> None:
+    _filled(tmp_path, 60, max_bytes=70_000)
+    first, second = (path for _, path in segments(tmp_path)[:2])
+    damaged = bytes(b ^ 1 for b in first.read_bytes())
+    first.write_bytes(damaged)
+    (tmp_path / "head").unlink()
+    audit = _open(tmp_path, 70_000)
+    kept = first.with_name(first.name + ".foreign-1")
+    assert kept.read_bytes() == damaged
+    assert second.exists()
+    assert any(kept.name in fault for fault in _faults(audit))
+    audit.verify()
+    audit.close()
+
+
+def test_a_damaged_end_is_kept_when_the_anchor_is_lost_too(tmp_path: Path) -> None:
+    """Nothing says then that those entries were never acknowledged."""
+    _filled(tmp_path)
+    ((_, path),) = segments(tmp_path)
+    _edit_line(path, 10, lambda line: line.replace(b"pulse_ended", b"pulse_endee"))
+    end = path.read_bytes().split(b"\n")[9] + b"\n"
+    (tmp_path / "head").unlink()
+    audit = _open(tmp_path)
+    kept = path.with_name(path.name + ".foreign-1")
+    assert kept.read_bytes() == end
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert any(kept.name in fault for fault in _faults(audit))
+    assert audit.verify().count == 9 + 3
+    audit.close()
+
+
+def test_a_file_in_the_place_of_a_new_segment_is_kept(tmp_path: Path) -> None:
+    """An anchor of this key without an entry, and somebody else's entries (a restored folder, half of it)."""
+    _open(tmp_path).close()
+    theirs = b'{"seq":1,"somebody":"else"}\n'
+    (tmp_path / "audit-000000000001.jsonl").write_bytes(theirs)
+    audit = _open(tmp_path)
+    audit.append([DoorLocked(t_s=0.0, cause="x")])
+    assert (tmp_path / "audit-000000000001.jsonl.foreign-1").read_bytes() == theirs
+    assert audit.verify().last_seq >= 1
     audit.close()

@@ -21,9 +21,9 @@ from edgeface.adapters.system import disk
 from edgeface.adapters.system.anchor import Anchor, AnchorFile
 from edgeface.adapters.system.audit_memory import MemoryAudit
 from edgeface.adapters.system.audit_reader import AuditReader, Verified, segment_path, segments
-from edgeface.adapters.system.audit_tail import anchor_from, last_sound
+from edgeface.adapters.system.audit_tail import anchor_from, last_sound, put_aside, save_tail
 from edgeface.adapters.system.chain import Chain, LineBroken, recorded
-from edgeface.domain.errors import StorageError
+from edgeface.domain.errors import KeyRejected, StorageError
 from edgeface.domain.events import Event, StorageFault, StorageRecovered
 from edgeface.ports import Clock, Keys
 
@@ -49,7 +49,7 @@ class FileAudit:
         include_scores: bool = False,
     ) -> None:
         """Heals what a power cut left behind the last acknowledged entry, and records that it did. Raises
-        StorageError, KeyRejected."""
+        StorageError; KeyRejected where the log was written with another key: nothing of it is touched then."""
         self.folder = folder
         self._clock = clock
         self._boot_id = boot_id
@@ -79,6 +79,9 @@ class FileAudit:
         except OSError as e:
             self.close()
             raise self._fault(e) from e
+        except KeyRejected:
+            self.close()
+            raise
         if self._facts:
             with contextlib.suppress(StorageError):  # they stay due
                 self.append(())
@@ -103,6 +106,8 @@ class FileAudit:
                         self._facts.clear()
             except OSError as e:
                 raise self._fault(e) from e
+            except KeyRejected as e:  # while it is open: whatever happened to the files, no entry can be written
+                raise StorageError(e.message, e.advice) from e
 
     def close(self) -> None:
         """Idempotent."""
@@ -164,12 +169,12 @@ class FileAudit:
         return dataclasses.replace(self._anchor, generation=self._anchor.generation + 1, seq=seq, hash=prev)
 
     def _roll(self, first_seq: int) -> None:
-        """A new segment. One that exists under this name has nothing acknowledged in it."""
+        """A new segment. What exists under this name has nothing of this chain in it, but is nobody's to delete."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
         path = segment_path(self.folder, first_seq)
-        path.unlink(missing_ok=True)
+        put_aside(path)
         fd = disk.open_private(path, os.O_WRONLY | os.O_APPEND)
         try:
             disk.sync_folder(self.folder)
@@ -217,9 +222,16 @@ class FileAudit:
             self._fd = -1
         anchor, damaged = self._anchor_file.read()
         found = segments(self.folder)
+        rebuilt = anchor is None
         if anchor is None:
             anchor = anchor_from(found, self._chain)
-            if found:
+            if anchor.seq == 0 and any(path.stat().st_size for _, path in found):
+                raise KeyRejected(
+                    f"The audit log in {self.folder} was written with another device key, or is damaged as a whole.",
+                    f"Put back the key that belongs to it, or move the folder {self.folder} away (it is evidence: keep "
+                    "it) and start again. Nothing was changed.",
+                )
+            if found or damaged:
                 self._note("The audit log's anchor was missing or damaged; it was made anew from the entries.")
             self._anchor_file.create(anchor)
         elif damaged:
@@ -228,7 +240,7 @@ class FileAudit:
             self._anchor_file.create(anchor)
         self._anchor = anchor
         while len(found) > 1 and found[1][0] <= anchor.start_seq:
-            found.pop(0)[1].unlink()  # pruned, but for the unlinking
+            self._drop(found.pop(0)[1], rebuilt)  # pruned, but for the unlinking
         last, path, end = last_sound(found, self._chain, anchor)
         lost = last is None or last.seq < anchor.seq or (last.seq == anchor.seq and last.hash != anchor.hash)
         if last is None or path is None or lost:
@@ -241,10 +253,12 @@ class FileAudit:
             return  # the next write starts a segment
         for first_seq, beyond in found:
             if first_seq > last.seq:
-                beyond.unlink()
+                self._drop(beyond, rebuilt)
         self._fd = disk.open_private(path, os.O_WRONLY | os.O_APPEND)
         torn = os.fstat(self._fd).st_size - end
         if torn:
+            if rebuilt:
+                self._note(f"What followed entry {last.seq} was kept as {save_tail(path, end).name}.")
             self._note(f"{torn} bytes of an unfinished entry were cut off the audit log after entry {last.seq}.")
             os.ftruncate(self._fd, end)
         os.fdatasync(self._fd)
@@ -252,6 +266,14 @@ class FileAudit:
         if last.seq > anchor.seq:
             self._move_anchor(seq=last.seq, hash=last.hash)
         self._trusted = True
+
+    def _drop(self, path: Path, rebuilt: bool) -> None:
+        """A segment that a sound anchor shows to be superfluous. One made anew from the entries shows no such thing:
+        what doesn't authenticate then may be damaged, and is kept."""
+        if not rebuilt:
+            path.unlink()
+        elif (aside := put_aside(path)) is not None:
+            self._note(f"No entry of {path.name} in the audit log could be read; it was kept as {aside.name}.")
 
     def _note(self, fact: str) -> None:
         if fact not in self._facts:

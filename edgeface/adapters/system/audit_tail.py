@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgeface.adapters.system import disk
 from edgeface.adapters.system.anchor import Anchor
 from edgeface.adapters.system.chain import Chain, Entry, LineBroken
 
@@ -46,3 +48,39 @@ def anchor_from(found: Segments, chain: Chain) -> Anchor:
                 anchor = Anchor(start_seq=entry.seq, start_prev=entry.prev)
             anchor = dataclasses.replace(anchor, seq=entry.seq, hash=entry.hash)
     return anchor
+
+
+def put_aside(path: Path) -> Path | None:
+    """Renames a segment to a name of its own, so that it neither counts nor is lost; an empty one goes. Where it is
+    now, None where nothing is kept."""
+    if not path.exists():
+        return None
+    if path.stat().st_size == 0:
+        path.unlink()
+        return None
+    aside = _free_name(path)
+    path.rename(aside)
+    disk.sync_folder(path.parent)
+    return aside
+
+
+def save_tail(path: Path, start: int) -> Path:
+    """A durable copy of what stands in a segment from `start` on."""
+    aside = _free_name(path)
+    fd = disk.open_private(aside, os.O_WRONLY)
+    try:
+        with path.open("rb") as f:
+            f.seek(start)
+            disk.write_all(fd, f.read())
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    disk.sync_folder(path.parent)
+    return aside
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.foreign-{number}")).exists():
+        number += 1
+    return aside
