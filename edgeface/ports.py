@@ -13,13 +13,16 @@ from edgeface.domain.types import Embedding, Face, Frame, Landmarks, Person, Pix
 
 @dataclass(frozen=True, slots=True)
 class CameraInfo:
-    """`live` is False for a recording: then `captured_s` is the position in it, and nothing is ever dropped."""
+    """`live` is False for a recording: then `captured_s` is the position in it, and nothing is ever dropped.
+    `recorded` is True for whatever was recorded or drawn, also where it is played by the clock as if it were live: a
+    picture that repeats itself, or the next one being far away, is then no fault of a camera."""
 
     name: str
     width: int
     height: int
     fps: float
     live: bool
+    recorded: bool = False
 
 
 class Camera(Protocol):

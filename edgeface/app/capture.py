@@ -72,6 +72,8 @@ def capture(
             try:
                 slot.put(camera.read(READ_TIMEOUT_S))
             except EndOfStream:
+                if events := camera.poll_events():  # a recording that is cut short says so here
+                    on_events(events)
                 slot.end()
                 return
             except CameraError:

@@ -13,7 +13,7 @@ from edgeface.app.recorder import EventStream, Listener, Recorder
 from edgeface.app.rules import Rules, budget_of, rules_of
 from edgeface.app.settings import Settings
 from edgeface.domain.calibration import FmrCurve
-from edgeface.domain.errors import CameraError, ModelError, SourceError
+from edgeface.domain.errors import CameraError, EndOfStream, ModelError, SourceError
 from edgeface.domain.types import Floats, Pixels
 from edgeface.ports import AuditLog, Camera, Clock, Door, GalleryStore
 
@@ -119,8 +119,11 @@ def system_clock() -> Clock:
     return SystemClock()
 
 
-def open_camera(settings: Settings, *, realtime: bool = True) -> Camera:
-    """The camera of the settings, not yet opened. Raises ConfigError, SourceError."""
+def open_camera(
+    settings: Settings, *, realtime: bool = True, on_break: Callable[[EndOfStream], None] | None = None
+) -> Camera:
+    """The camera of the settings, not yet opened; `on_break` hears of a looped recording that breaks off. Raises
+    ConfigError, SourceError."""
     from edgeface.adapters.camera.sources import open_source
 
     camera = settings.camera
@@ -134,6 +137,7 @@ def open_camera(settings: Settings, *, realtime: bool = True) -> Camera:
         loop=camera.loop,
         seed=camera.seed,
         find_face=lambda pixels: _landmarks_in(settings, pixels),
+        on_break=on_break,
     )
 
 
@@ -149,7 +153,10 @@ def _landmarks_in(settings: Settings, pixels: Pixels) -> Floats:
 def resilient_camera(settings: Settings, report: Callable[[str, CameraError], None]) -> ResilientCamera:
     from edgeface.adapters.camera.reconnect import ResilientCamera
 
-    return ResilientCamera(lambda: open_camera(settings), stall_limit_s=settings.camera.stall_s, report=report)
+    def opened() -> Camera:
+        return open_camera(settings, on_break=lambda end: report("warning", end))
+
+    return ResilientCamera(opened, stall_limit_s=settings.camera.stall_s, report=report)
 
 
 def door_process(settings: Settings) -> DoorProcess:

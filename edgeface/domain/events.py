@@ -146,7 +146,7 @@ class DaemonStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class CameraLost(Event):
-    """`fault`: unavailable, stalled, black, frozen, blinded."""
+    """`fault`: unavailable, stalled, black, frozen, blinded; cut_short for a recording that breaks off."""
 
     kind: ClassVar[str] = "camera_lost"
     fault: str

@@ -163,7 +163,9 @@ def test_an_empty_folder_and_a_damaged_picture_are_source_errors(tmp_path):
         recording.at(1)
 
 
-@pytest.mark.parametrize("options", ["fps=0", "fps=fast", "seed=-1", "loop=maybe", "speed=2"])
+@pytest.mark.parametrize(
+    "options", ["start_s=inf", "start_s=1e300", "start_s=nan", "fps=0", "fps=fast", "seed=-1", "loop=maybe", "speed=2"]
+)
 def test_an_option_that_makes_no_sense_is_a_config_error(clip, options):
     with pytest.raises(ConfigError, match=options.partition("=")[0]):
         ReplayCamera(f"{clip}?{options}", realtime=False)

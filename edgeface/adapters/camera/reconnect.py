@@ -35,7 +35,8 @@ class ResilientCamera:
     """Wraps whatever `camera_factory` makes. `open` makes one attempt and raises as the camera does; `read` may be
     called all the same, and tries again when the back-off allows. Like the camera, for one thread.
 
-    A camera that stalls for `stall_limit_s` or repeats one picture (`frozen`) is closed and opened again. Black and
+    A camera that stalls for `stall_limit_s` or repeats one picture (`frozen`) is closed and opened again; a recording
+    that is played by the clock (CameraInfo.recorded) may do both: a folder holds each picture for a while. Black and
     blinded pictures are reported, and passed on: opening again doesn't uncover a lens. Of a live camera no picture is
     given twice, none out of order and none older than `max_age_s`. Frames are numbered on over every reopening.
 
@@ -131,7 +132,9 @@ class ResilientCamera:
         assert self.info is not None
         try:
             frame = self._camera.read(timeout_s)
-        except EndOfStream:
+        except EndOfStream as end:
+            if end.advice:
+                self._lose("cut_short", str(end))
             raise
         except CameraStalled as exc:
             self._note_stall(exc)
@@ -151,13 +154,16 @@ class ResilientCamera:
         if frame.captured_s <= self._last_captured_s or self._monotonic() - frame.captured_s > self._max_age_s:
             return False
         self._last_captured_s = frame.captured_s
+        assert self.info is not None
         fault = self._health.update(frame)
+        if fault is not None and fault.fault == "frozen" and self.info.recorded:
+            fault = None
         if fault is not None and fault.fault == "frozen":
             error = CameraStalled(f"The camera is frozen: {fault.detail}.", "It is opened again.")
             self._drop("frozen", error)
             raise error
         # A black picture repeats itself by nature; it goes on, for the loop to see that nothing is seen.
-        if self._health.repeated and not self._health.blind:
+        if self._health.repeated and not self._health.blind and not self.info.recorded:
             return False
         self._stalled_since_s = None
         self._last_good_s = self._monotonic()
@@ -166,6 +172,8 @@ class ResilientCamera:
         return True
 
     def _note_stall(self, error: CameraStalled) -> None:
+        if self.info is not None and self.info.recorded:
+            return
         if self._stalled_since_s is None:
             # Not since the last picture alone: who didn't read for a while didn't wait.
             self._stalled_since_s = max(self._last_good_s, self._read_began_s)

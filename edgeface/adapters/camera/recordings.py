@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 
 from edgeface.adapters.camera.photos import ENDINGS, read_photo
+from edgeface.adapters.camera.video import VideoRecording
 from edgeface.domain.errors import EndOfStream, SourceError
 from edgeface.domain.types import Pixels
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from edgeface.adapters.camera.scene.render import SceneRenderer
 
 SCENE_ENDING = ".toml"
-_USUAL_FPS = 30.0  # where a file doesn't say, or says nonsense
 _FOLDER_FPS = 10.0
 
 
@@ -31,6 +32,14 @@ class Recording(Protocol):
     fps: float
 
     def at(self, position: int) -> Pixels: ...
+
+    def time_s(self, position: int) -> float:
+        """When the picture at this position is due, in seconds from the beginning."""
+        ...
+
+    def due(self, position: int, elapsed_s: float) -> int:
+        """The newest position that is due after so long, `position` at least."""
+        ...
 
     def rewind(self) -> None: ...
 
@@ -56,66 +65,26 @@ def open_recording(
         from edgeface.adapters.camera.scene.parse import load_scene
         from edgeface.adapters.camera.scene.render import SceneRenderer
 
-        return SceneRecording(SceneRenderer(load_scene(path), seed=seed, find_face=find_face, progress=progress))
+        renderer = SceneRenderer(load_scene(path), seed=seed, find_face=find_face, progress=progress)
+        return SceneRecording(renderer, fps)
     if path.suffix.lower() in ENDINGS:
         raise SourceError(f"The recording {path} is a single picture.", "Give its folder, a video or a scene file.")
-    return VideoRecording(path)
+    return VideoRecording(path, fps)
 
 
-class VideoRecording:
-    """Any file that OpenCV decodes. A file that is cut off plays up to where it ends."""
+class _Even:
+    """Times of a recording with one rate throughout."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._capture = cv2.VideoCapture()
-        self._start()
-        picture = self.at(0)
-        self.height, self.width = picture.shape[:2]
-        fps = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self.fps = fps if 0.1 <= fps <= 240 else _USUAL_FPS  # False for NaN too
-        self._start()
+    fps: float
 
-    def _start(self) -> None:
-        self._next = 0
-        self._last: Pixels | None = None
-        if not self._capture.open(str(self._path)):
-            raise SourceError(
-                f"The recording {self._path} can't be opened as a video.",
-                "It is damaged, or of a format that this OpenCV doesn't know: convert it to MP4 (H.264).",
-            )
+    def time_s(self, position: int) -> float:
+        return position / self.fps
 
-    def at(self, position: int) -> Pixels:
-        if self._last is not None and position < self._next:  # shown again
-            return np.array(self._last)
-        while self._next < position:
-            if not self._capture.grab():
-                raise self._end()
-            self._next += 1
-        ok, picture = self._capture.read()
-        if not ok or picture is None:
-            raise self._end()
-        self._next += 1
-        self._last = np.ascontiguousarray(picture, np.uint8)
-        return np.array(self._last)
-
-    def _end(self) -> EndOfStream | SourceError:
-        if self._next == 0:
-            return SourceError(f"The recording {self._path} holds no readable picture.", "Record or copy it again.")
-        announced = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        if self._next < announced - 2:  # containers miscount by one or two
-            return EndOfStream(
-                f"The recording {self._path} breaks off after {self._next} of {announced} pictures.", "Copy it again."
-            )
-        return EndOfStream(f"The recording {self._path} is over.")
-
-    def rewind(self) -> None:
-        self._start()
-
-    def close(self) -> None:
-        self._capture.release()
+    def due(self, position: int, elapsed_s: float) -> int:
+        return max(position, math.floor(elapsed_s * self.fps))
 
 
-class FolderRecording:
+class FolderRecording(_Even):
     """The pictures of a folder by name, each for `hold_s` (at least once). All come in the first one's size: others
     are scaled to fit and set on grey."""
 
@@ -159,13 +128,13 @@ class FolderRecording:
         self._held = None
 
 
-class SceneRecording:
+class SceneRecording(_Even):
     """A scene, drawn picture by picture when asked for."""
 
-    def __init__(self, renderer: SceneRenderer) -> None:
+    def __init__(self, renderer: SceneRenderer, fps: float | None = None) -> None:
         self._renderer = renderer
         self.width, self.height = renderer.scene.width, renderer.scene.height
-        self.fps = renderer.scene.fps
+        self.fps = fps or renderer.scene.fps
 
     def at(self, position: int) -> Pixels:
         if position >= self._renderer.scene.frames:

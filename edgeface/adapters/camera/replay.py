@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DEMO_SCENE = Path(__file__).with_name("scene") / "demo.toml"
 _FLAGS = {"1": 1.0, "true": 1.0, "": 1.0, "0": 0.0, "false": 0.0}
 _OPTIONS = {"loop": (0.0, 1.0), "fps": (0.1, 240.0), "seed": (0.0, 2.0**31), "hold_s": (0.0, 3600.0),
-            "start_s": (-math.inf, math.inf)}  # fmt: skip
+            "start_s": (-1e9, 1e9)}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def split_options(source: str, given: ReplayOptions) -> tuple[Path, ReplayOption
 
 class ReplayCamera:
     """A Camera (ports.py). `source` is a path with options (see `split_options`); `find_face` serves scenes with
-    portraits of one's own. `clock` and `sleep` are the machine's; tests give their own."""
+    portraits of one's own; `on_break` hears of a file that breaks off while it is looped, once. `clock` and `sleep` are the machine's; tests give their own."""
 
     def __init__(
         self,
@@ -87,20 +87,23 @@ class ReplayCamera:
         fps: float | None = None,
         seed: int | None = None,
         find_face: FaceFinder | None = None,
+        on_break: Callable[[EndOfStream], None] = lambda _end: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._path, self._options = split_options(str(source), ReplayOptions(loop, fps, seed))
         self._realtime = realtime
         self._find_face = find_face
+        self._on_break = on_break
         self._clock = clock
         self._sleep = sleep
         self._recording: Recording | None = None
         self._info: CameraInfo | None = None
         self._index = 0  # of the next frame to hand out
-        self._tick = 0  # the next frame time, counted from position 0's
-        self._first = 0  # the tick at which the recording last began
-        self._zero_s: float | None = None
+        self._position = 0  # its position in the recording; below 0 until `start_s`
+        self._began_s = 0.0  # when the recording last began, from its first beginning
+        self._told = False
+        self._zero_s: float | None = None  # of the clock, in real time
 
     def prepare(self, progress: Callable[[float], None] | None = None) -> None:
         """Does what is slow about opening, a second or two for a scene; `progress` is told 0 to 1. `open` does it
@@ -117,51 +120,72 @@ class ReplayCamera:
         self.prepare()
         r = self._recording
         assert r is not None  # prepare's work
-        self._index = self._tick = self._first = 0
-        self._zero_s = self._options.start_s
-        fps = self._options.fps or r.fps
-        self._info = CameraInfo(f"replay:{self._path}", r.width, r.height, fps, live=self._realtime)
+        self._index = self._position = 0
+        self._began_s = 0.0
+        self._zero_s = self._options.start_s if self._realtime else None
+        name = f"replay:{self._path}"
+        self._info = CameraInfo(name, r.width, r.height, r.fps, live=self._realtime, recorded=True)
         return self._info
 
     def read(self, timeout_s: float) -> Frame:
         if self._info is None:
             raise CameraUnavailable(f"The recording {self._path} is not open.", "Open it first.")
-        fps = self._info.fps
-        if not self._realtime:
-            pixels, captured_s = self._picture(self._tick), self._tick / fps
+        if self._realtime:
+            pixels, captured_s = self._live_picture(self._info.fps, timeout_s)
         else:
-            pixels, captured_s = self._live_picture(fps, timeout_s)
+            pixels = self._picture()
+            captured_s = self._began_s + self._time_s(self._position)
         frame = Frame(pixels, captured_s, self._index)
-        self._tick += 1
+        self._position += 1
         self._index += 1
         return frame
 
     def _live_picture(self, fps: float, timeout_s: float) -> tuple[Pixels, float]:
+        assert self._recording is not None  # as long as the camera is open
         now_s = self._clock()
         if self._zero_s is None:
             self._zero_s = now_s
-        newest = math.floor((now_s - self._zero_s) * fps)
-        self._tick = newest if self._index == 0 else max(self._tick, newest)
-        due_s = self._zero_s + self._tick / fps
+        elapsed_s = now_s - self._zero_s - self._began_s
+        if elapsed_s < 0 or self._position < 0:  # position 0 until the beginning, at negative positions
+            newest = math.floor(elapsed_s * fps)
+            self._position = newest if self._index == 0 else max(self._position, newest)
+        if self._position >= 0:
+            self._position = self._recording.due(self._position, elapsed_s)
+        due_s = self._due_s()
         if due_s - now_s > timeout_s:
             self._sleep(timeout_s)
             raise CameraStalled(
                 f"The recording {self._path} has {fps:g} frames a second; none was due within {timeout_s:g} s."
             )
-        pixels = self._picture(self._tick)  # before it is due: decoding or drawing takes time
+        pixels = self._picture()  # before it is due: decoding or drawing takes time
         wait_s = due_s - self._clock()
         if wait_s > 0:
             self._sleep(wait_s)
-        return pixels, due_s
+        return pixels, self._due_s()
 
-    def _picture(self, tick: int) -> Pixels:
-        assert self._recording is not None  # as long as the camera is open
+    def _due_s(self) -> float:
+        return (self._zero_s or 0.0) + self._began_s + self._time_s(self._position)
+
+    def _time_s(self, position: int) -> float:
+        assert self._recording is not None
+        assert self._info is not None
+        return self._recording.time_s(position) if position >= 0 else position / self._info.fps
+
+    def _picture(self) -> Pixels:
+        """At the position; a loop begins again behind the last one, in the very moment at which that would be due."""
+        assert self._recording is not None
         try:
-            return self._recording.at(max(0, tick - self._first))
-        except EndOfStream:
-            if not self._options.loop or tick == self._first:
+            return self._recording.at(max(0, self._position))
+        except EndOfStream as end:
+            if not self._options.loop or self._position <= 0:
                 raise
-        self._first = tick
+            if end.advice and not self._told:  # once, not at every turn of the months that it may run
+                self._told = True
+                self._on_break(end)
+        self._began_s += self._recording.time_s(self._position)
+        if self._zero_s is not None:  # a reader who was away for several turns doesn't have to catch up with them
+            self._began_s = max(self._began_s, self._clock() - self._zero_s)
+        self._position = 0
         self._recording.rewind()
         return self._recording.at(0)
 

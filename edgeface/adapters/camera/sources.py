@@ -23,7 +23,7 @@ FORMS = (
 # Which options each kind takes; a caller may pass all that the settings have.
 _V4L2 = ("width", "height", "fps", "fourcc", "exposure", "warmup_frames", "buffers", "steady_rate", "strict")
 _PICAMERA = ("width", "height", "fps", "buffer_count", "exposure", "warmup_frames")
-_REPLAY = ("realtime", "loop", "fps", "seed", "find_face")
+_REPLAY = ("realtime", "loop", "fps", "seed", "find_face", "on_break")
 _STREAM = ("fps", "open_timeout_s")
 _KNOWN = frozenset((*_V4L2, *_PICAMERA, *_REPLAY, *_STREAM))
 

@@ -62,9 +62,9 @@ class Table:
             raise self.error(f"`{key}` is {value!r}, not a list of texts")
         return tuple(value)
 
-    def choice(self, key: str, choices: Sequence[str]) -> str:
-        value = self.text(key)
-        if value not in choices:
+    def choice(self, key: str, choices: Sequence[str], default: str | None = None) -> str:
+        value = self.text(key) if default is None else self.text(key, default)
+        if value not in choices and value != default:
             raise self.error(f"`{key}` is {value!r}", f"It is one of: {', '.join(choices)}.")
         return value
 
