@@ -5,10 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+# The values of types.QualityIssue (a test compares them), without what that module loads: a scene is read in no time.
+HINTS = (
+    "too_far",
+    "too_close",
+    "cut_off",
+    "look_at_camera",
+    "hold_still",
+    "too_dark",
+    "too_bright",
+    "face_covered",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """One act: the event `expect` must come within [start_s, end_s), or one of `accept`; "nothing": no decision at all.
-    `also` must come besides. `person` is a name in a scene and the record's id at the door, empty for anybody;
+    `also` must come besides; `hint` is a quality issue that the person must be told meanwhile, which shows that he was
+    seen at all. `person` is a name in a scene and the record's id at the door, empty for anybody;
     `reason` is empty for any. Times are seconds from the first frame."""
 
     name: str
@@ -19,3 +33,4 @@ class Expected:
     reason: str = ""
     accept: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    hint: str = ""

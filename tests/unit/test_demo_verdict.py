@@ -8,7 +8,8 @@ import pytest
 
 from edgeface.app.demo.show import Outcome
 from edgeface.app.demo.verdict import Happened, Pulse, Row, judge, pulses_of
-from edgeface.domain.story import Expected
+from edgeface.domain.story import HINTS, Expected
+from edgeface.domain.types import QualityIssue
 
 PULSE_MS = 1500
 ADA, EVE = "a" * 32, "e" * 32
@@ -157,3 +158,29 @@ def test_a_demo_without_rows_or_with_one_that_fails_is_not_ok() -> None:
     assert Outcome([sound], [], [], 1.0).ok
     assert not Outcome([], [], [], 1.0).ok
     assert not Outcome([sound, replace(sound, faults=("the relay closed",))], [], [], 1.0).ok
+
+
+AWAY = Expected("ada looks aside", 25, 28, "nothing", accept=("access_denied",), hint="look_at_camera")
+
+
+def told(t_s: float, hint: str) -> Happened:
+    return Happened(t_s, "hint", {"hint": hint})
+
+
+def test_an_act_in_which_somebody_must_be_seen_holds_where_he_is_told_so() -> None:
+    (row,) = judge([AWAY], [told(26.0, "look_at_camera")], [], PULSE_MS)
+    assert row.ok
+    assert row.expected == "nothing + told look_at_camera"
+
+
+@pytest.mark.parametrize(
+    "events", [[], [told(24.9, "look_at_camera")], [told(28.0, "look_at_camera")], [told(26.0, "too_far")]]
+)
+def test_nobody_who_comes_is_nobody_who_turns_away(events: list[Happened]) -> None:
+    """An empty doorway, the hint of another act, another hint: the row would prove nothing."""
+    (row,) = judge([AWAY], events, [], PULSE_MS)
+    assert row.faults == ("nobody was told: look_at_camera",)
+
+
+def test_a_scene_may_expect_every_hint_about_quality_that_there_is() -> None:
+    assert set(HINTS) == {issue.value for issue in QualityIssue}

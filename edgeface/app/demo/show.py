@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgeface.app.demo.stage import STOP_S, Stage, board, daemon
-from edgeface.app.demo.verdict import Happened, Row, judge, pulses_of
+from edgeface.app.demo.verdict import HINT, Happened, Row, judge, pulses_of
 from edgeface.domain.errors import ControlError, EdgefaceError
 from edgeface.domain.story import Expected
 
@@ -24,6 +24,7 @@ DEMO_SETTINGS: dict[str, dict[str, object]] = {
     "decision": {"cooldown_s": 6.0},
 }
 TICK_S = 0.05
+ASK_HINT_EVERY = 4  # ticks
 
 
 class Client(Protocol):
@@ -74,6 +75,7 @@ class Demo:
         self._moment = Moment(length_s=length_s)
         self._raw: list[tuple[float, dict[str, Any]]] = []
         self._origin_s: float | None = None
+        self._asking: Client | None = None
 
     def run(self) -> Outcome:
         """Raises EdgefaceError where something does not even start."""
@@ -99,8 +101,12 @@ class Demo:
         self._origin_s = self._first_frame(stage, process)
         self._phase("playing")
         deadline = self._origin_s + self._moment.length_s + 30.0
+        ticks = 0
         while process.poll() is None and time.monotonic() < deadline:
+            if ticks % ASK_HINT_EVERY == 0:
+                self._ask_hint(stage)
             self._update(stage)
+            ticks += 1
             time.sleep(TICK_S)
         if process.poll() is None:
             raise EdgefaceError("The daemon did not end with the scene.", "See its log.")
@@ -111,6 +117,17 @@ class Demo:
                 f"The daemon ended with {process.returncode}: "
                 + stage.daemon_log.read_text(encoding="utf-8", errors="replace")[-600:]
             )
+
+    def _ask_hint(self, stage: Stage) -> None:
+        """What the person at the door is told now."""
+        try:
+            self._asking = self._asking or self._connect(stage.control_socket)
+            hint = self._asking.call("status")["hint"]
+        except ControlError:
+            self._asking = None  # the daemon ends, or is busy: asked again
+            return
+        if hint is not None:
+            self._raw.append((time.monotonic(), {"event": HINT, "hint": hint}))
 
     def _listen(self, stage: Stage) -> None:
         try:

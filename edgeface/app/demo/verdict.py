@@ -11,6 +11,7 @@ from typing import Any
 from edgeface.domain.story import Expected
 
 DECISIONS = ("access_granted", "access_denied", "spoof_refused")
+HINT = "hint"  # the kind of `Happened` that says what the person is told; its field `hint` is a quality issue or reason
 LONGER_MS = 100  # a pulse may outlast its length by this: the design's promise
 SHORTER_MS = 50
 
@@ -85,11 +86,13 @@ def _row(act: Expected, events: Sequence[Happened], pulses: Sequence[Pulse], pul
     faults += [f"{e.kind} was not expected" for e in decisions if e.kind not in allowed]
     faults += _wrong_fields(act, decisions)
     faults += [f"{kind} did not come" for kind in act.also if not any(e.kind == kind for e in during)]
+    if act.hint and not any(e.kind == HINT and e.fields.get("hint") == act.hint for e in during):
+        faults.append(f"nobody was told: {act.hint}")
     faults += _wrong_pulses(act, closings, decisions, pulse_ms)
     pulse = closings[0] if closings else None
     return Row(
         name=act.name,
-        expected=" + ".join([act.expect, *act.also]),
+        expected=" + ".join([act.expect, *act.also, *([f"told {act.hint}"] if act.hint else [])]),
         happened=_told(during),
         after_ms=None if first is None else _after_ms(first, pulse if first.kind == "access_granted" else None),
         pulse_ms=None if pulse is None or pulse.off_s is None else round((pulse.off_s - pulse.on_s) * 1000),

@@ -15,8 +15,7 @@ from typing import Any
 
 from edgeface.adapters.camera.scene.tables import Table
 from edgeface.domain.errors import SourceError
-from edgeface.domain.story import Expected
-from edgeface.domain.types import QualityIssue
+from edgeface.domain.story import HINTS, Expected
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,7 +23,6 @@ else:  # pragma: no cover - the same parser under its old name
     import tomli as tomllib
 
 KINDS = ("live", "print", "screen", "phone")
-HINTS = tuple(issue.value for issue in QualityIssue)
 EXPECTATIONS = ("access_granted", "access_denied", "spoof_refused", "nothing")
 MAX_TURN, MAX_PITCH, MAX_LEAN = 42.0, 20.0, 15.0  # degrees; a still shows little of what lies beyond
 MAX_SIZE_PX = 4096  # larger frames are a typing error, and would take gigabytes
