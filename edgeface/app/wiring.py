@@ -36,21 +36,21 @@ PROGRESS_S = 4.0  # a worker that turns its loop in seconds; a frame on the slow
 
 
 def open_vision(settings: Settings, *, stills: bool = False) -> VisionModels:
-    """Loads the four models; `stills`: for photos, where a face that one range misses is looked for by the other too.
+    """Loads the four models, where the manifest and every file in it are the pinned ones; `stills`: for photos, where a face that one range misses is looked for by the other too.
     Raises ModelError."""
     import cv2
 
     from edgeface.adapters.vision.bundle import load_vision
-    from edgeface.adapters.vision.manifest import load_manifest
+    from edgeface.adapters.vision.trusted import load_pinned
 
     cv2.setNumThreads(settings.vision.threads)  # OpenCV's own pool would wake every core for each small warp
     prefix = DETECTORS[settings.vision.detector]
-    manifest = load_manifest(settings.models_folder)
+    manifest = load_pinned(settings.models_folder)
     ids = [m.id for m in manifest.models if m.role == "detector" and m.id.startswith(prefix)]
     if not ids:
         raise ModelError(f"There is no {settings.vision.detector} range detector in {settings.models_folder}.")
     return load_vision(
-        settings.models_folder,
+        manifest,
         detector=ids[0],
         min_score=settings.vision.min_face_score,
         threads=settings.vision.threads,

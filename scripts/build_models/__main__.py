@@ -1,4 +1,4 @@
-"""python -m scripts.build_models build|measure|calibrate|cards: see `--help` of each."""
+"""python -m scripts.build_models build|measure|calibrate|cards|pin: see `--help` of each."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def main() -> None:
     calibrate.add_argument("--faces", type=Path, required=True, help="folder <person>/<picture>")
     calibrate.add_argument("--source", default="Labeled Faces in the Wild (deep-funneled)", help="what that folder is")
     commands.add_parser("cards", help="writes models/<id>.md and NOTICE from the manifest")
+    commands.add_parser("pin", help="pins the manifest as it is, after a change by hand or a merge")
     args = parser.parse_args()
 
     if args.command == "build":
@@ -38,6 +39,10 @@ def main() -> None:
         from scripts.build_models.calibrate import calibrate as run
 
         run(args.models, args.faces, args.source)
+    elif args.command == "pin":
+        from scripts.build_models.writer import pin as run
+
+        run(args.models)
     else:
         from scripts.build_models.cards import cards as run
 

@@ -20,6 +20,8 @@ HEADER = """\
 # The models that edgeface runs. Written by scripts/build_models; every file is checked against this before it is
 # loaded, and a changed byte refuses the start. One card a model: <id>.md. Licences and sources: NOTICE.
 """
+MODELS = Path(__file__).resolve().parents[2] / "models"
+PIN = MODELS.parent / "edgeface" / "adapters" / "vision" / "pinned.py"
 MEASURED = ("accuracy", "calibration", "operating_points")
 
 
@@ -70,6 +72,19 @@ def write(folder: Path, models: list[dict[str, Any]]) -> None:
     text = "".join(parts)
     tomllib.loads(text)  # never write what can't be read
     (folder / "manifest.toml").write_text(text, encoding="utf-8")
+    pin(folder)
+
+
+def pin(folder: Path) -> None:
+    """Makes the manifest of `folder` the one that counts: for the project's own folder in the package, for another one
+    beside the manifest."""
+    data = (folder / "manifest.toml").read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if folder.resolve() == MODELS:
+        head = PIN.read_text(encoding="utf-8").rpartition("MANIFEST_SHA256 = ")[0]
+        PIN.write_text(f'{head}MANIFEST_SHA256 = "{digest}"\n', encoding="utf-8")
+    else:
+        (folder / "manifest.sha256").write_text(f"{digest}  manifest.toml\n", encoding="ascii")
 
 
 def update(folder: Path, model: str, **measured: Any) -> None:

@@ -13,6 +13,9 @@ from support.portraits import MODELS
 from edgeface.adapters.vision.bundle import load_vision
 from edgeface.adapters.vision.manifest import ROLES, load_manifest
 from edgeface.adapters.vision.runtime import Model
+from edgeface.adapters.vision.trusted import load_pinned
+from edgeface.app import wiring
+from edgeface.app.settings import Settings
 from edgeface.domain.errors import ModelError
 
 
@@ -60,6 +63,49 @@ def test_a_changed_byte_refuses_the_start(folder, role):
         load_vision(folder)
     with pytest.raises(ModelError, match="was altered"):
         load_manifest(folder).verify()
+
+
+def test_the_package_pins_the_manifest_that_it_ships():
+    """After a change of models/manifest.toml: python -m scripts.build_models pin."""
+    assert load_pinned(MODELS).models == load_manifest(MODELS).models
+
+
+def test_a_changed_byte_in_a_model_that_is_not_in_use_refuses_the_start_too(folder):
+    """It may be in use after the next change of a setting."""
+    path = folder / "blazeface_full.tflite"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    load_vision(folder)  # by itself it reads what it uses
+    with pytest.raises(ModelError, match="blazeface-full-1 was altered"):
+        wiring.open_vision(Settings(models_dir=folder))
+
+
+def test_a_lowered_threshold_in_the_manifest_refuses_the_start(folder):
+    """Nobody becomes somebody else by an edit of a text file."""
+    edit(folder, "0.5934]", "0.5410]")
+    load_manifest(folder)  # it is well formed
+    with pytest.raises(ModelError, match="not the one that belongs to this program") as caught:
+        wiring.open_vision(Settings(models_dir=folder))
+    assert "sha256sum manifest.toml > manifest.sha256" in caught.value.advice
+
+
+def test_a_folder_of_ones_own_models_is_pinned_by_its_own_file(folder):
+    """And an edit after that is refused."""
+    edit(folder, "lfw_pictures = 2000", "lfw_pictures = 1999")
+    subprocess.run("sha256sum manifest.toml > manifest.sha256", cwd=folder, shell=True, check=True)
+    wiring.open_vision(Settings(models_dir=folder))
+    edit(folder, "lfw_pictures = 1999", "lfw_pictures = 1998")
+    with pytest.raises(ModelError, match="was altered"):
+        wiring.open_vision(Settings(models_dir=folder))
+    (folder / "manifest.sha256").write_bytes(b"\xff\xfe")
+    with pytest.raises(ModelError, match="was altered"):
+        wiring.open_vision(Settings(models_dir=folder))
+
+
+def test_a_copy_of_the_shipped_models_needs_no_pin_of_its_own(folder):
+    """The manifest is the same one."""
+    wiring.open_vision(Settings(models_dir=folder))
 
 
 def test_a_cut_off_file_is_told_by_its_size(folder):
@@ -110,6 +156,8 @@ def test_a_missing_or_damaged_manifest_is_told(folder):
         ('dtype = "int8"', 'dtype = "int7"', "unknown input dtype"),
         ("shape = [1, 128, 128, 3]", "shape = [1, 128, 96, 3]", "not \\[1, side, side, 3\\]"),
         ("range = [0.0, 1.0]", "range = [1.0, 0.0]", "input range"),
+        ("0.5934]", "nan]", "no proper calibration threshold"),
+        ("threshold = [0.1581", "threshold = [-inf", "no proper calibration threshold"),
         ("fmr = [0.1, 0.03,", "fmr = [0.03, 0.1,", "do not fall"),
         ('sha256 = "', 'sha256 = "Z', "no proper sha256"),
     ],

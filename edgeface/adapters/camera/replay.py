@@ -76,7 +76,8 @@ def split_options(source: str, given: ReplayOptions) -> tuple[Path, ReplayOption
 
 class ReplayCamera:
     """A Camera (ports.py). `source` is a path with options (see `split_options`); `find_face` serves scenes with
-    portraits of one's own; `on_break` hears of a file that breaks off while it is looped, once. `clock` and `sleep` are the machine's; tests give their own."""
+    portraits of one's own; `on_break` hears of a file that breaks off while it is looped, once. `clock` and `sleep` are
+    the machine's; tests give their own."""
 
     def __init__(
         self,

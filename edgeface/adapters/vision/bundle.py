@@ -42,7 +42,7 @@ class FirstThatFinds:
 
 
 def load_vision(
-    folder: Path,
+    models: Path | Manifest,
     *,
     detector: str | None = None,
     landmarks: str | None = None,
@@ -52,9 +52,9 @@ def load_vision(
     threads: int = 1,
     other_detectors: Sequence[str] = (),
 ) -> VisionModels:
-    """Loads the models with these ids, or the manifest's default of each role. Raises ModelError where one is missing,
-    altered or of another specification: nothing is half loaded. `other_detectors` look where `detector` found nobody.
-    OpenCV and the runtime are imported here."""
+    """Loads the models with these ids from a folder or its manifest, or the manifest's default of each role. Raises
+    ModelError where one is missing, altered or of another specification: nothing is half loaded. `other_detectors` look
+    where `detector` found nobody. OpenCV and the runtime are imported here."""
     from edgeface.adapters.vision.blazeface import BlazeFace
     from edgeface.adapters.vision.facemesh import FaceMesh
     from edgeface.adapters.vision.mobilefacenet import MobileFaceNet
@@ -62,7 +62,7 @@ def load_vision(
     from edgeface.adapters.vision.spoof import SpoofNet
     from edgeface.adapters.vision.warp import Pyramid
 
-    manifest = load_manifest(folder)
+    manifest = models if isinstance(models, Manifest) else load_manifest(models)
     networks: dict[str, Model] = {}
     pyramid = Pyramid()  # the halves of a frame, made once for all models: they take their turns in one thread
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ else:
 
 ROLES = ("detector", "landmarks", "spoof", "embedder")
 DTYPES = ("float32", "int8", "uint8")
+NAME = "manifest.toml"
 REINSTALL = "Install the models again, or restore the folder from the package."
 
 
@@ -117,12 +119,25 @@ class Manifest:
 
 def load_manifest(folder: Path) -> Manifest:
     """Reads `folder`/manifest.toml. Every file that it names must be there with the size that it says; the hashes are
-    checked of the bytes that are loaded (ModelSpec.read). Raises ModelError with what is wrong where."""
-    path = folder / "manifest.toml"
+    checked of the bytes that are loaded (ModelSpec.read). Raises ModelError with what is wrong where. Whether the
+    manifest itself is the right one: `trusted.load_pinned`."""
+    return parse_manifest(folder, read_manifest(folder))
+
+
+def read_manifest(folder: Path) -> bytes:
+    """Raises ModelError."""
+    path = folder / NAME
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except OSError as e:
         raise ModelError(f"The models' manifest can't be read: {path} ({e.strerror}).", REINSTALL) from e
+
+
+def parse_manifest(folder: Path, data: bytes) -> Manifest:
+    """Raises ModelError."""
+    path = folder / NAME
+    try:
+        document = tomllib.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
         raise ModelError(f"The models' manifest is damaged: {path} ({e}).", REINSTALL) from e
     if document.get("version") != 1:
@@ -241,7 +256,7 @@ class _Reader:
 
     def floats(self, table: Mapping[str, Any], key: str, label: str) -> tuple[float, ...]:
         values = self.get(table, key, list, label)
-        if not all(type(v) in (int, float) for v in values):
+        if not all(type(v) in (int, float) and math.isfinite(v) for v in values):
             self.refuse(f"has no proper {label}{key}")
         return tuple(float(v) for v in values)
 
