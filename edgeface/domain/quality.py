@@ -106,31 +106,44 @@ def assess(pixels: Pixels, face: Face, limits: QualityLimits, landmarks: Landmar
     eyes = face.eye_distance_px if np.isfinite(face.keypoints).all() else 0.0
     # (issue, its measure over its limit: above 1 it is one)
     ratios = (
-        (QualityIssue.TOO_CLOSE, share / limits.max_face_share),
-        (QualityIssue.CUT_OFF, outside / limits.max_outside_share),
+        (QualityIssue.TOO_CLOSE, _over(share, limits.max_face_share)),
+        (QualityIssue.CUT_OFF, _over(outside, limits.max_outside_share)),
         (QualityIssue.TOO_FAR, _under(eyes, limits.min_eye_distance_px)),
         (QualityIssue.TOO_DARK, _under(median, limits.min_luminance)),
-        (QualityIssue.TOO_BRIGHT, max(median / limits.max_luminance, clipped / limits.max_clipped_share)),
+        (
+            QualityIssue.TOO_BRIGHT,
+            _worst(_over(median, limits.max_luminance), _over(clipped, limits.max_clipped_share)),
+        ),
         # little contrast in the dark half is a lack of light, in the bright half glare
         (_flat_issue(median), _under(high - low, limits.min_contrast)),
         (QualityIssue.FACE_COVERED, 0.0 if presence is None else _doubt(presence, limits.min_presence)),
-        (QualityIssue.LOOK_AT_CAMERA, max(off_axis, _doubt(face.score, limits.min_detector_score))),
+        (QualityIssue.LOOK_AT_CAMERA, _worst(off_axis, _doubt(face.score, limits.min_detector_score))),
         (QualityIssue.HOLD_STILL, _under(sharpness, limits.min_sharpness)),
     )
-    issue = next((name for name, ratio in ratios if ratio > 1.0), None)
+    issue = next((name for name, ratio in ratios if not ratio <= 1.0), None)  # so that NaN is an issue
     return Quality(
         issue, _score(ratios, issue), eyes, share, outside, pose, sharpness, median, high - low, clipped, presence
     )
 
 
+def _worst(*ratios: float) -> float:
+    """The largest; NaN where one is, which `max` would lose."""
+    return math.nan if any(math.isnan(r) for r in ratios) else max(ratios)
+
+
+def _over(value: float, most: float) -> float:
+    """How far `value` is on the way up to its most: 1 at the limit. A limit of 0 allows exactly that."""
+    return value / most if most > 0 else math.inf if value > 0 else value
+
+
 def _under(value: float, least: float) -> float:
     """How far `value` is on the way down to its least: 1 at the limit, 0 when it is far above."""
-    return least / value if value > 0 else math.inf
+    return least / value if value > 0 else 0.0 if value == least == 0 else math.inf
 
 
 def _doubt(probability: float, least: float) -> float:
     """The same for a probability: 0 at certainty, 1 at the limit."""
-    return (1.0 - probability) / (1.0 - least)
+    return _over(1.0 - probability, 1.0 - least)
 
 
 def _flat_issue(median: float) -> QualityIssue:
@@ -140,7 +153,7 @@ def _flat_issue(median: float) -> QualityIssue:
 def _score(ratios: Sequence[tuple[QualityIssue, float]], issue: QualityIssue | None) -> float:
     """From the mean and the least distance to the limits, in [0.5, 1]; with an issue below 0.5, by how badly the worst
     limit is exceeded. Squared, because far from a limit nothing is gained any more."""
-    worst = max(ratio for _, ratio in ratios)
+    worst = _worst(*(ratio for _, ratio in ratios))
     if issue is not None:
         return 0.5 / worst if math.isfinite(worst) else 0.0
     kept = [1.0 - min(ratio, 1.0) ** 2 for _, ratio in ratios]
@@ -150,7 +163,7 @@ def _score(ratios: Sequence[tuple[QualityIssue, float]], issue: QualityIssue | N
 def _off_axis(pose: Pose | None, limits: QualityLimits, slack: float) -> float:
     if pose is None:
         return math.inf
-    return max(
+    return _worst(
         abs(pose.yaw_deg) / (limits.max_yaw_deg * slack),
         abs(pose.pitch_deg) / (limits.max_pitch_deg * slack),
         abs(pose.roll_deg) / (limits.max_roll_deg * slack),

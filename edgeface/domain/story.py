@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 # The values of types.QualityIssue (a test compares them), without what that module loads: a scene is read in no time.
 HINTS = (
     "too_far",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import matplotlib.cbook
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeface.app.settings_groups import Quality as QualitySettings
 from edgeface.domain.alignment import KEYPOINT_HEAD
 from edgeface.domain.quality import SENTENCES, QualityLimits, assess
 from edgeface.domain.types import Box, Face, Landmarks, Pixels, QualityIssue
@@ -142,3 +145,46 @@ def test_nonsense_is_an_issue_and_never_an_exception(
     quality = assess(pixels, Face(0.9, Box(*box), keypoints), LIMITS)
     assert quality.issue is not None
     assert 0.0 <= quality.score < 0.5
+
+
+def bounds(name: str) -> st.SearchStrategy[float]:
+    """All that the settings allow for this limit, its ends among them."""
+    low, high = 0.0, 1000.0
+    for bound in QualitySettings.model_fields[name].metadata:
+        low = max(low, getattr(bound, "ge", low), math.nextafter(getattr(bound, "gt", -1.0), math.inf))
+        high = min(high, getattr(bound, "le", high), math.nextafter(getattr(bound, "lt", 2000.0), -math.inf))
+    return st.one_of(st.sampled_from([low, high]), st.floats(low, high))
+
+
+@given(st.fixed_dictionaries({name: bounds(name) for name in QualitySettings.model_fields}), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_every_limit_that_the_settings_allow_is_applied(limits: dict[str, float], flat: bool) -> None:
+    """A limit at the end of its range refuses all or nothing; it never ends the worker that judges a frame."""
+    pixels = np.full((120, 120, 3), 0 if flat else 120, np.uint8)
+    pixels[30:90:2, 30:90] += 0 if flat else 60
+    face = Face(0.9, Box(20, 20, 100, 100), (FRONTAL * 30 + 60).astype(np.float32))
+    quality = assess(pixels, face, QualityLimits(**limits), Landmarks(np.zeros((468, 3), np.float32), 1.0))
+    assert 0.0 <= quality.score <= 1.0
+    assert (quality.score < 0.5) == (quality.issue is not None)
+
+
+def test_a_limit_of_nothing_outside_lets_a_whole_face_pass(portrait: tuple[Pixels, Face]) -> None:
+    strict = QualityLimits(max_outside_share=0.0, max_clipped_share=0.5)
+    assert assess(*portrait, strict).issue is None
+    assert assess(portrait[0], moved(portrait[1], 1000), strict).issue is QualityIssue.CUT_OFF
+
+
+@pytest.mark.parametrize("what", ["score", "presence", "box"])
+def test_what_is_not_a_number_is_an_issue(portrait: tuple[Pixels, Face], what: str) -> None:
+    """A broken model must not pass for a good face."""
+    pixels, face = portrait
+    landmarks = None
+    if what == "score":
+        face = Face(float("nan"), face.box, face.keypoints)
+    elif what == "presence":
+        landmarks = Landmarks(np.zeros((468, 3), np.float32), float("nan"))
+    else:
+        face = Face(0.9, Box(float("nan"), 135, 345, 290), face.keypoints)
+    quality = assess(pixels, face, LIMITS, landmarks)
+    assert quality.issue is not None
+    assert quality.score < 0.5
