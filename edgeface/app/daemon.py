@@ -1,5 +1,6 @@
-"""The daemon: starts the parts in order, keeps them going, stops them in the reverse order. Two workers (camera,
-vision) and the main thread, which looks after all that is not a frame: door events, the gallery, the watchdog."""
+"""The daemon: starts the parts in order, keeps them going, stops them in the reverse order. Three workers
+(camera, vision, and one that keeps the door process alive) and the main thread, which looks after all that is not a
+frame: door events, the gallery, the watchdog."""
 
 from __future__ import annotations
 
@@ -53,6 +54,7 @@ class Daemon:
             Worker("camera", self._camera_work, parts.clock, self._worker_failed),
             Worker("vision", self._vision_work, parts.clock, self._worker_failed),
         ]
+        self._door_keeper = Worker("door process", self._door_work, parts.clock, self._worker_failed)
 
     def run(self) -> None:
         """Until a signal, `stop`, or the end of a recording. Raises what made it end, where something did."""
@@ -91,6 +93,8 @@ class Daemon:
             parts.door.status()  # waits for the first connection
         except DoorUnavailable as e:
             self.log.warning("door", sentence=str(e))  # stays locked; the client goes on trying
+        if parts.process is not None:
+            self._door_keeper.start()
         for service in self._services:
             service.start()
         for worker in self._workers:
@@ -108,8 +112,9 @@ class Daemon:
         self._end_pulse()
         parts.door.close()
         self._collect_door_events()
+        self._door_keeper.stop()
         if parts.process is not None:
-            parts.process.stop()
+            parts.process.stop()  # locks whatever it finds
         stopped = DaemonStopped(parts.clock.monotonic_s(), self._cause or "failure")
         parts.recorder.record([stopped])
         parts.audit.close()
@@ -169,6 +174,12 @@ class Daemon:
                 hook(frame)
             else:
                 loop.step(frame)
+
+    def _door_work(self, stop: threading.Event) -> None:
+        """A thread of its own, not the tick: the main thread waits for the disk and for the door process itself, and a
+        relay that lost its owner can't wait for either."""
+        if self.parts.process is not None:
+            self.parts.process.keep(stop, lambda sentence: self.log.error("door process", sentence=sentence))
 
     def _wait_for_lock(self, stop: threading.Event) -> None:
         """A recording may end in mid-pulse; its story ends when the door has locked."""
