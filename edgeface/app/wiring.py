@@ -36,8 +36,8 @@ PROGRESS_S = 4.0  # a worker that turns its loop in seconds; a frame on the slow
 
 
 def open_vision(settings: Settings, *, stills: bool = False) -> VisionModels:
-    """Loads the four models, where the manifest and every file in it are the pinned ones; `stills`: for photos, where a face that one range misses is looked for by the other too.
-    Raises ModelError."""
+    """Loads the four models, where the manifest and every file in it are the pinned ones; `stills`: for photos, where a
+    face that one range misses is looked for by the other too. Raises ModelError."""
     import cv2
 
     from edgeface.adapters.vision.bundle import load_vision

@@ -11,6 +11,7 @@ from edgeface.app import settings_help
 from edgeface.app.settings import PREFIX, Loaded, Settings, read_settings
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
 from edgeface.domain.errors import ConfigError
+from edgeface.domain.redaction import without_secrets
 
 app = typer.Typer(help="Check, explain and show the settings.", no_args_is_help=True)
 
@@ -72,7 +73,9 @@ def explain(
 
 @app.command(epilog=examples("edgeface config show", "edgeface config show --json"))
 def show(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show every setting's value now, and whether it is a default, from the file or from the environment."""
+    """Show every setting's value now, and whether it is a default, from the file or from the environment.
+
+    An address is shown without its password."""
     loaded = read_settings(config)
     values = _values(loaded)
     if as_json:
@@ -104,11 +107,13 @@ def _variable(key: str) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """JSON's own types."""
+    """JSON's own types, and an address without its password."""
     if isinstance(value, dict):
         return {key: _plain(below) for key, below in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return without_secrets(value)
     return str(value) if isinstance(value, PurePath) or hasattr(value, "isoformat") else value
 
 

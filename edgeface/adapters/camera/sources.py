@@ -7,6 +7,7 @@ from typing import Any
 
 from edgeface.adapters.camera import devices
 from edgeface.domain.errors import CameraUnavailable, ConfigError
+from edgeface.domain.redaction import without_secrets
 from edgeface.domain.types import Frame
 from edgeface.ports import Camera, CameraInfo
 
@@ -57,7 +58,7 @@ def open_source(source: str, **opts: Any) -> Camera:
         from edgeface.adapters.camera.stream import StreamCamera
 
         return StreamCamera(text, **_only(given, _STREAM))
-    shown = "".join(c for c in source if c.isprintable())[:80]
+    shown = without_secrets("".join(c for c in source if c.isprintable()))[:80]
     forms = "; ".join(f"{form}: {meaning}" for form, meaning in FORMS)
     raise ConfigError(f"The camera source {shown!r} means nothing.", f"It is one of: {forms}.")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 
 from edgeface.adapters.camera.grabber import Capture, Grabber, StreamBroken, require_no_hang
 from edgeface.domain.errors import CameraStalled, CameraUnavailable
+from edgeface.domain.redaction import without_secrets
 from edgeface.domain.types import Frame
 from edgeface.ports import CameraInfo
 
@@ -37,7 +37,7 @@ class StreamCamera:
         self._grabber: Grabber | None = None
         self._next_index = 0
         # An address often holds a password: messages and logs get it without.
-        self.label = re.sub(r"//[^/@]*@", "//", address)
+        self.label = without_secrets(address)
 
     def open(self) -> CameraInfo:
         self.close()
@@ -61,7 +61,7 @@ class StreamCamera:
             grabbed = self._grabber.take(timeout_s)
         except StreamBroken as exc:
             raise CameraUnavailable(
-                f"The stream {self.label} ended: {exc}.", "Check the camera's power and network."
+                f"The stream {self.label} ended: {without_secrets(str(exc))}.", "Check the camera's power and network."
             ) from exc
         if grabbed is None:
             raise CameraStalled(
