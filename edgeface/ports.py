@@ -159,7 +159,8 @@ class Clock(Protocol):
         ...
 
     def is_set(self) -> bool:
-        """False while the wall clock can't be right (before this software's own release date)."""
+        """False while the wall clock can't be right: before this software's own release date, or before a time that is
+        known to have been."""
         ...
 
 

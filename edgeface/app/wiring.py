@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
@@ -113,10 +114,11 @@ def audit_reader(settings: Settings, keys: DeviceKeys) -> AuditReader:
     return AuditReader(settings.audit_folder, keys)
 
 
-def system_clock() -> Clock:
+def system_clock(floor: datetime | None = None) -> Clock:
+    """`floor`: a time that has been already; a clock that shows less is not set."""
     from edgeface.adapters.system.clock import SystemClock
 
-    return SystemClock()
+    return SystemClock(floor)
 
 
 def open_camera(
@@ -234,9 +236,9 @@ def _build(
 ) -> Parts:
     from edgeface.adapters.system.watchdog import ProgressWatchdog, Systemd, SystemdNotifier
 
-    clock, stream = system_clock(), EventStream()
-    models = open_vision(settings)
+    stream, models = EventStream(), open_vision(settings)
     keys = open_keys(settings, create=True)
+    clock = system_clock(audit_reader(settings, keys).newest_time())
     store = open_gallery(settings, keys)
     audit = open_audit(settings, keys)
     gallery = LiveGallery(store, models.embedder.model, identity_rule(settings, models), clock)

@@ -13,11 +13,18 @@ import cv2
 import numpy as np
 import pytest
 from support.fake_capture import FakeCapture, machine
+from support.fake_picamera import Board
+from support.netcam import NetworkCamera
+from support.scenes import drawn_portrait
 
+from edgeface.adapters.camera import sources
 from edgeface.adapters.camera.devices import list_cameras
+from edgeface.adapters.camera.picamera import PiCamera
 from edgeface.adapters.camera.reconnect import ResilientCamera
 from edgeface.adapters.camera.recorded import Fault, FaultKind, RecordedCamera
-from edgeface.adapters.camera.sources import open_source
+from edgeface.adapters.camera.scene.parse import load_scene
+from edgeface.adapters.camera.sources import AutoCamera, open_source
+from edgeface.adapters.camera.stream import StreamCamera
 from edgeface.adapters.camera.v4l2 import V4l2Camera
 from edgeface.domain.errors import CameraError, CameraUnavailable, EndOfStream
 
@@ -26,75 +33,155 @@ COUNT = 12
 
 @dataclass
 class Case:
-    """`new` gives a fresh adapter on the same scene; `count` is a recording's length, None for a live camera."""
+    """`new` gives a fresh adapter on the same scene; `count` is a recording's length, None for a live camera; `end`
+    clears away what `new` needed."""
 
     new: Any
     count: int | None
+    end: Any = lambda: None
 
 
 def noise(count=COUNT):
     return np.random.default_rng(5).integers(0, 255, (count, 48, 64, 3), dtype=np.uint8)
 
 
-def recorded(_tmp):
+def recorded(_tmp, _patch):
     return Case(lambda: RecordedCamera(noise()), COUNT)
 
 
-def recorded_live(_tmp):
+def recorded_live(_tmp, _patch):
     return Case(lambda: RecordedCamera(noise(), loop=True, monotonic=time.monotonic, fps=200), None)
 
 
-def resilient(_tmp):
+def resilient(_tmp, _patch):
     return Case(lambda: ResilientCamera(lambda: RecordedCamera(noise())), COUNT)
 
 
-def resilient_live(_tmp):
+def resilient_live(_tmp, _patch):
     return Case(lambda: ResilientCamera(lambda: RecordedCamera(noise(), loop=True, monotonic=time.monotonic)), None)
 
 
-def replay_folder(tmp):
+def folder_in(tmp):
     folder = tmp / "pictures"
     folder.mkdir()
     for i, picture in enumerate(noise()):
         cv2.imwrite(str(folder / f"{i:03d}.png"), picture)
-    return Case(lambda: open_source(f"replay:{folder}", realtime=False, loop=False, fps=10.0), COUNT)
+    return folder
 
 
-def replay_video(tmp):
+def video_in(tmp):
     path = tmp / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (64, 48))
     for picture in noise():
         writer.write(picture)
     writer.release()
+    return path
+
+
+def scene_in(tmp):
+    """A scene with a drawn portrait of its own, and who finds the face in it."""
+    portrait = drawn_portrait()
+    cv2.imwrite(str(tmp / "me.png"), np.where(portrait.matte[..., None] > 127, portrait.pixels, np.uint8(20)))
+    path = tmp / "scene.toml"
+    path.write_text(
+        'size = [160, 120]\nfps = 20\nlength_s = 0.6\n[[actor]]\nid = "a"\nkind = "live"\nportrait = "me.png"\n'
+        '[[act]]\nname = "n"\nstart_s = 0\nend_s = 0.6\nexpect = "nothing"\n[[act.cast]]\nactor = "a"\n'
+        "keys = [{ at_s = 0, x = 0.5, y = 0.5, face = 0.3 }]\n"
+    )
+    return path, lambda _: portrait.points
+
+
+def replay_folder(tmp, _patch):
+    folder = folder_in(tmp)
+    return Case(lambda: open_source(f"replay:{folder}", realtime=False, loop=False, fps=10.0), COUNT)
+
+
+def replay_video(tmp, _patch):
+    path = video_in(tmp)
     return Case(lambda: open_source(f"replay:{path}", realtime=False, loop=False), COUNT)
 
 
-def v4l2_on_a_fake_driver(tmp):
+def replay_scene(tmp, _patch):
+    path, find_face = scene_in(tmp)
+    return Case(lambda: open_source(f"replay:{path}", realtime=False, find_face=find_face), load_scene(path).frames)
+
+
+def replay_folder_by_the_clock(tmp, _patch):
+    """As the daemon plays it."""
+    folder = folder_in(tmp)
+    return Case(lambda: open_source(f"replay:{folder}?loop=1&fps=50", realtime=True), None)
+
+
+def replay_video_by_the_clock(tmp, _patch):
+    path = video_in(tmp)
+    return Case(lambda: open_source(f"replay:{path}?loop=1&fps=50", realtime=True), None)
+
+
+def replay_scene_by_the_clock(tmp, _patch):
+    path, find_face = scene_in(tmp)
+    return Case(lambda: open_source(f"replay:{path}?loop=1", realtime=True, find_face=find_face), None)
+
+
+def resilient_replay_by_the_clock(tmp, _patch):
+    path = video_in(tmp)
+    return Case(lambda: ResilientCamera(lambda: open_source(f"replay:{path}?loop=1", realtime=True)), None)
+
+
+def stream_on_a_fake_decoder(_tmp, _patch):
+    return Case(lambda: StreamCamera("rtsp://u:p@cam/live", open_capture=lambda *_: FakeCapture(fps=25.0)), None)
+
+
+def stream_over_http(_tmp, _patch):
+    server = NetworkCamera().__enter__()
+    return Case(lambda: open_source(server.address), None, lambda: server.__exit__())
+
+
+def picamera_on_a_fake_board(_tmp, _patch):
+    return Case(lambda: PiCamera(load=lambda: Board()), None)
+
+
+def auto(tmp, patch):
+    """Finds the one camera of a machine with a fake driver."""
+    roots = machine(tmp, video0="HD Webcam|usb-Acme_HD_SN1-video-index0")
+
+    def v4l2_there(device, _opts):
+        return V4l2Camera(device, roots=roots, open_capture=lambda _: FakeCapture(), check=lambda *_: None)
+
+    patch.setattr(sources, "_v4l2", v4l2_there)
+    return Case(lambda: AutoCamera({}, roots), None)
+
+
+def v4l2_on_a_fake_driver(tmp, _patch):
     roots = machine(tmp, video0="HD Webcam|usb-Acme_HD_SN1-video-index0")
     return Case(
         lambda: V4l2Camera("SN1", roots=roots, open_capture=lambda _: FakeCapture(), check=lambda *_: None), None
     )
 
 
-def v4l2(_tmp):
+def v4l2(_tmp, _patch):
     if not any(c.capture for c in list_cameras()):
         pytest.skip("no V4L2 capture device on this machine")
     return Case(lambda: open_source("v4l2:auto"), None)
 
 
-def picamera(_tmp):
+def picamera(_tmp, _patch):
     if importlib.util.find_spec("picamera2") is None:
         pytest.skip("picamera2 is not installed (a Raspberry Pi's system package)")
     return Case(lambda: open_source("picamera"), None)
 
 
-ALL = [recorded, recorded_live, resilient, resilient_live, replay_folder, replay_video, v4l2_on_a_fake_driver, v4l2,
-       picamera]  # fmt: skip
+ALL = [
+    recorded, recorded_live, resilient, resilient_live, replay_folder, replay_video, replay_scene,
+    replay_folder_by_the_clock, replay_video_by_the_clock, replay_scene_by_the_clock, resilient_replay_by_the_clock,
+    stream_on_a_fake_decoder, stream_over_http, auto, v4l2_on_a_fake_driver, v4l2, picamera_on_a_fake_board, picamera,
+]  # fmt: skip
 
 
 @pytest.fixture(params=ALL, ids=lambda f: f.__name__)
-def case(request, tmp_path):
-    return request.param(tmp_path)
+def case(request, tmp_path, monkeypatch):
+    case = request.param(tmp_path, monkeypatch)
+    yield case
+    case.end()
 
 
 @pytest.fixture

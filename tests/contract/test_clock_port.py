@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +54,14 @@ def test_a_virtual_clock_without_battery_is_not_set_until_the_time_comes() -> No
 def test_a_virtual_clock_refuses_a_start_without_time_zone() -> None:
     with pytest.raises(ValueError, match="time zone"):
         VirtualClock(datetime(2026, 12, 24))  # noqa: DTZ001
+
+
+def test_a_clock_behind_a_time_that_has_been_is_not_set_unless_the_network_set_it(tmp_path: Path) -> None:
+    """A board without a battery that wakes up days behind; and a log that was once written by a wrong clock."""
+    now, synchronised = datetime.now(timezone.utc), tmp_path / "synchronized"
+    assert SystemClock(now - timedelta(days=1), synchronised).is_set()
+    assert SystemClock(now + timedelta(minutes=1), synchronised).is_set()  # set back a little
+    behind = SystemClock(now + timedelta(days=3), synchronised)
+    assert not behind.is_set()
+    synchronised.touch()
+    assert behind.is_set()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -13,6 +15,7 @@ from edgeface.adapters.system.chain import Chain, LineBroken
 from edgeface.domain.errors import AuditBroken, StorageError
 from edgeface.ports import Keys
 
+_AT = re.compile(rb'\{"seq":\d+,"at":"([^"]+)"')
 _PATTERN = "audit-*.jsonl"
 _KEEP = "Keep the folder as it is, as evidence; copy it away before anything else is done with it."
 _RETRIES = 5  # a segment may be pruned between listing and opening it
@@ -64,6 +67,20 @@ class AuditReader:
             except OSError as e:
                 raise _unreadable(path, e) from e
             yield from entries(lines, since)
+
+    def newest_time(self) -> datetime | None:
+        """The latest time in the newest segment, of entries that authenticate: it has been, so now is later."""
+        for _, path in reversed(segments(self._folder)):
+            try:
+                lines = path.read_bytes().split(b"\n")
+            except OSError:
+                return None
+            stamped = sorted(((found[1], line) for line in lines if (found := _AT.match(line))), reverse=True)
+            for at, line in stamped:
+                with contextlib.suppress(LineBroken):
+                    self._chain.entry(line)
+                    return datetime.fromisoformat(at.decode().replace("Z", "+00:00"))
+        return None
 
     def verify(self) -> Verified:
         """Walks the whole chain. Raises AuditBroken naming the file, the line and what is wrong; StorageError where a

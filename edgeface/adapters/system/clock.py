@@ -5,13 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 # No wall clock before this software's own release can be right: a Pi without a battery starts in the past.
 RELEASED = datetime(2026, 11, 1, tzinfo=timezone.utc)
 
 
+# systemd-timesyncd makes this file once the network has set the clock since the boot.
+SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
+_SLACK = timedelta(minutes=2)  # a clock that was set back a little, by the network or from its battery, is still right
+
+
 class SystemClock:
-    """Implements ports.Clock."""
+    """Implements ports.Clock. `floor`: a time that has been already, as the newest one in the audit log: a board that
+    has no battery may wake up days behind, after the release and yet wrong. A clock that the network has set is right
+    also below it, for the one that wrote the log may have been wrong."""
+
+    def __init__(self, floor: datetime | None = None, synchronised: Path = SYNCHRONISED) -> None:
+        self._floor = RELEASED if floor is None else max(RELEASED, floor - _SLACK)
+        self._synchronised = synchronised
 
     def monotonic_s(self) -> float:
         return time.monotonic()
@@ -20,7 +32,8 @@ class SystemClock:
         return datetime.now(timezone.utc)
 
     def is_set(self) -> bool:
-        return self.utc() >= RELEASED
+        now = self.utc()
+        return now >= self._floor or (now >= RELEASED and self._synchronised.exists())
 
 
 class VirtualClock:
