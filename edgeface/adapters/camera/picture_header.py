@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 _STANDALONE = (0x01, *range(0xD0, 0xD8))  # markers without a length
 _SIZE_TAGS = (256, 257, 322, 323)  # TIFF: width and length of the picture, and of a tile
-_MAX_TAGS = 4096
+_MAX_PARTS = 4096  # markers or tags; a picture has a few dozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,10 @@ def read_header(data: bytes) -> Header | None:
 
 def _jpeg(data: bytes) -> Header | None:
     at = 2
-    while True:
-        at = data.index(b"\xff", at) if b"\xff" in data[at:] else len(data)
+    for _ in range(_MAX_PARTS):
+        at = data.find(b"\xff", at)
+        if at < 0:
+            return None
         while data[at] == 0xFF:
             at += 1
         marker = data[at]
@@ -59,6 +61,7 @@ def _jpeg(data: bytes) -> Header | None:
         if length < 2:
             return None
         at += length
+    return None
 
 
 def _bmp(data: bytes) -> Header:
@@ -86,7 +89,7 @@ def _tiff(data: bytes) -> Header | None:
     (at,) = struct.unpack_from(f"{order}I", data, 4)
     (count,) = struct.unpack_from(f"{order}H", data, at)
     sizes = dict.fromkeys(_SIZE_TAGS, 0)
-    for i in range(min(count, _MAX_TAGS)):
+    for i in range(min(count, _MAX_PARTS)):
         tag, kind = struct.unpack_from(f"{order}HH", data, at + 2 + 12 * i)
         if tag in sizes:
             sizes[tag] = struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", data, at + 2 + 12 * i + 8)[0]

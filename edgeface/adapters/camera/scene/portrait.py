@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from edgeface.adapters.camera.photos import read_photo
 from edgeface.domain.errors import SourceError
 from edgeface.domain.types import Floats, Pixels
 
@@ -53,10 +54,7 @@ def load_portrait(name: str, folder: Path, find_face: FaceFinder | None) -> Port
     if name.startswith(BUILTIN):
         return _builtin(name.removeprefix(BUILTIN))
     path = folder / name
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise SourceError(f"The portrait {path} can't be read as a picture.", "Check the path and the format.")
-    still: Pixels = np.asarray(pixels, np.uint8)
+    still = read_photo(path)
     if find_face is None:
         raise SourceError(
             f"The portrait {path} needs the face models, and none were given.", "Use a built-in portrait instead."
