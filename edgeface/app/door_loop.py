@@ -20,9 +20,17 @@ from edgeface.app.people import LiveGallery, Snapshot
 from edgeface.app.recorder import Recorder
 from edgeface.app.rules import Rules
 from edgeface.app.subject import Seen, Subject
-from edgeface.domain.events import Event, LivenessUnavailable, LockoutEnded, TailgatingSeen
+from edgeface.domain.events import (
+    Event,
+    FramesFastAgain,
+    FramesTooSlow,
+    LivenessUnavailable,
+    LockoutEnded,
+    TailgatingSeen,
+)
 from edgeface.domain.lockout import DoorLockout, TrackLockout
 from edgeface.domain.motion import MotionGate
+from edgeface.domain.pace import FrameRate, Pace
 from edgeface.domain.policy import Evidence, decide
 from edgeface.domain.quality import assess
 from edgeface.domain.schedule import needs_clock
@@ -34,7 +42,6 @@ from edgeface.ports import Clock, Door, Embedder, FaceDetector, LandmarkModel, S
 T = TypeVar("T")
 
 IDLE_AFTER_S = 2.0  # an empty, still doorway this long: the detector slows down
-LONGEST_PERIOD_S = 1.0  # frames further apart are a gap (a lost camera, an enrolment), and say nothing about its rate
 LOOK_AGAIN_S = 1.0  # how often a locked-out face is asked whether the lockout is its own
 
 
@@ -72,7 +79,7 @@ class DoorLoop:
     ) -> None:
         self._vision, self._gallery, self._clock, self._rules = vision, gallery, clock, rules
         self._recorder, self._rng, self._timer = recorder, rng, timer
-        self._tracker, self._motion = Tracker(rules.tracker), MotionGate()
+        self._tracker, self._motion, self._pace = Tracker(rules.tracker), MotionGate(), Pace()
         self._failures, self._spoofs = TrackLockout(rules.failures), DoorLockout(rules.spoofs)
         self._cooldown = Cooldown(rules.cooldown_s)
         self._executor = Executor(door, recorder, clock, rules, self._failures, self._spoofs, self._cooldown, rng)
@@ -80,8 +87,7 @@ class DoorLoop:
         self._primary: int | None = None
         self._last_busy_s = self._last_look_s = float("-inf")
         self._watching = False
-        self._period_s: float | None = None
-        self._before_s: float | None = None
+        self._rate = FrameRate()
         self._told_unavailable = False
         self.mode = "normal"
         self.late_frames = 0
@@ -93,7 +99,7 @@ class DoorLoop:
         the frame's capture; the clock is asked again when something is about to open."""
         now = frame.captured_s
         self.timings = {}
-        self._measure_rate(now)
+        self._rate.add(now)
         self._report_lockouts(now)
         if self._idle(frame, now):
             return None
@@ -121,7 +127,8 @@ class DoorLoop:
         end by their own rule when the next frame comes.)"""
         for track in list(self._subjects):
             self._forget(track, self._clock.monotonic_s())
-        self._primary, self._before_s, self.latest = None, None, None
+        self._rate.gap()
+        self._primary, self.latest = None, None
 
     # -- one subject ----------------------------------------------------------------------------------------------
 
@@ -139,7 +146,9 @@ class DoorLoop:
         if subject.held(frame.captured_s) and not self._mistaken(frame, subject, snapshot):
             return None
         self._observe(frame, subject, snapshot)
-        if not fresh(frame.captured_s, self._clock.monotonic_s(), self._rules.policy.freshness_s):
+        late = not fresh(frame.captured_s, self._clock.monotonic_s(), self._rules.policy.freshness_s)
+        self._keep_pace(frame.captured_s, late)
+        if late:
             # this machine was too slow, the person has not left: nothing is decided on a stale frame, the next may do
             self.late_frames += 1
             return None
@@ -159,8 +168,7 @@ class DoorLoop:
         elif quality.issue is QualityIssue.LOOK_AT_CAMERA and subject.wants_action and not subject.streak.resting(now):
             turned = self._timed("embed", lambda: self._vision.embedder.embed(pixels, face))
             seen = Seen(now, quality, landmarks, turned=turned)
-        fps = None if self._period_s is None else 1.0 / self._period_s
-        self._timed("liveness", lambda: subject.add(seen, fps, pixels))
+        self._timed("liveness", lambda: subject.add(seen, self._rate.fps, pixels))
         if subject.liveness is not None and subject.liveness.unavailable and not self._told_unavailable:
             self._told_unavailable = True
             self._recorder.record([LivenessUnavailable(now, detail=subject.liveness.unavailable)])
@@ -249,11 +257,10 @@ class DoorLoop:
             return False
         return True
 
-    def _measure_rate(self, now: float) -> None:
-        before, self._before_s = self._before_s, now
-        if before is not None and 0 < now - before <= LONGEST_PERIOD_S:
-            step = now - before
-            self._period_s = step if self._period_s is None else 0.9 * self._period_s + 0.1 * step
+    def _keep_pace(self, t_s: float, late: bool) -> None:
+        if self._pace.add(t_s, late):
+            slow = self._pace.slow
+            self._recorder.record([FramesFastAgain(t_s) if slow is None else FramesTooSlow(t_s, slow)])
 
     def _held_primary(self, tracks: list[Track]) -> int | None:
         return self._primary if any(t.id == self._primary for t in tracks) else None

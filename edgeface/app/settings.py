@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edgeface.app import paths, settings_help
+from edgeface.app.settings_fields import OptionalPath, setting
 from edgeface.app.settings_groups import (
     Audit,
     Camera,
@@ -28,11 +29,9 @@ from edgeface.app.settings_groups import (
     Lockout,
     Log,
     Matching,
-    OptionalPath,
     Quality,
     Schedule,
     Vision,
-    setting,
 )
 from edgeface.domain.errors import ConfigError
 from edgeface.domain.schedule import time_zone

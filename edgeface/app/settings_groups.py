@@ -5,44 +5,15 @@ from __future__ import annotations
 
 import datetime
 import re
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
+from edgeface.app.settings_fields import Group, LivenessMode, Number, OptionalPath, Whole, no_empty, setting, split
 from edgeface.domain.door import LONGEST_PULSE_MS
 from edgeface.domain.errors import ConfigError
 from edgeface.domain.quality import QualityLimits
 from edgeface.domain.schedule import ALWAYS, NEVER, Window
-
-
-def setting(default: Any, description: str, unit: str = "", **bounds: Any) -> Any:
-    """A field with its description; `unit` is for people, `bounds` are pydantic's ge, gt, le, lt."""
-    return Field(default, description=description, json_schema_extra={"unit": unit}, **bounds)
-
-
-def _split(value: object) -> object:
-    """`a, b` from the environment is a list too."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _no_bool(value: object) -> object:
-    """TOML's true is no number, though Python takes it for 1."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number, not true or false")
-    return value
-
-
-def _no_empty(value: object) -> object:
-    """An empty variable in the environment means: unset."""
-    return None if value == "" else value
-
-
-Whole = Annotated[int, BeforeValidator(_no_bool)]
-Number = Annotated[float, BeforeValidator(_no_bool)]
-OptionalPath = Annotated[Path | None, BeforeValidator(_no_empty)]
-LivenessMode = Literal["passive", "blink", "challenge"]
-Group = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True, validate_default=True)
 
 
 class Camera(BaseModel):
@@ -53,11 +24,11 @@ class Camera(BaseModel):
     )  # fmt: skip
     width: Whole = setting(640, "Width of the picture.", "pixels", ge=160, le=3840)
     height: Whole = setting(480, "Height of the picture.", "pixels", ge=120, le=2160)
-    fps: Number = setting(30.0, "Pictures to ask the camera for; blink needs 15 at least.", "1/s", ge=1, le=120)
+    fps: Number = setting(30.0, "Pictures to ask the camera for; blink needs 15 at least.", "1/s", ge=5, le=120)
     exposure: Literal["auto"] | Number = setting("auto", "Exposure time, or auto.", "ms")
     stall_s: Number = setting(2.0, "Without a picture for this long the camera counts as stalled.", "s", ge=0.5, le=60)
     loop: bool = setting(False, "A recording begins again at its end.")
-    seed: Annotated[Whole | None, BeforeValidator(_no_empty)] = setting(
+    seed: Annotated[Whole | None, BeforeValidator(no_empty)] = setting(
         None, "Seed of a scene's noise; unset: the scene's own.", ge=0
     )
 
@@ -126,7 +97,7 @@ class Quality(BaseModel):
 
 class Liveness(BaseModel):
     model_config = Group
-    mode: Annotated[tuple[LivenessMode, ...], BeforeValidator(_split)] = setting(
+    mode: Annotated[tuple[LivenessMode, ...], BeforeValidator(split)] = setting(
         ("passive",), "What proves a living person; several: all of them.", min_length=1
     )
     spoof_limit: Number = setting(0.5, "At and above this fused score it is an attack.", "probability", gt=0, lt=1)
@@ -136,6 +107,12 @@ class Liveness(BaseModel):
         6.0, "Time to show the blink or head turn that was asked for.", "s", ge=2, le=60
     )
     action_valid_s: Number = setting(15.0, "A blink or head turn counts for this long.", "s", ge=1, le=300)
+
+    @model_validator(mode="after")
+    def _frames_fit(self) -> Liveness:
+        if self.min_frames > 5 * self.window_s:  # camera.fps is 5 at least
+            raise ValueError("liveness.min_frames can't come within liveness.window_s: at most 5 for each second of it")
+        return self
 
 
 class Matching(BaseModel):
@@ -147,7 +124,7 @@ class Matching(BaseModel):
         20.0, "People not enrolled who stand before the door.", "1/day", gt=0, le=100_000
     )
     min_margin: Number = setting(0.05, "Least distance to the second-best person.", "cosine", ge=0, le=1)
-    fixed_threshold: Annotated[Number | None, BeforeValidator(_no_empty)] = setting(
+    fixed_threshold: Annotated[Number | None, BeforeValidator(no_empty)] = setting(
         None, "A threshold of your own instead of the budget's; the false accepts are then yours.", "cosine", gt=0, lt=1
     )
 
@@ -268,7 +245,7 @@ class Log(BaseModel):
 
 class ScheduleWindow(BaseModel):
     model_config = Group
-    days: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(description="Weekdays, mon to sun.", min_length=1)
+    days: Annotated[tuple[str, ...], BeforeValidator(split)] = Field(description="Weekdays, mon to sun.", min_length=1)
     begins: str = Field(alias="from", description="Local time of day from which it is open, as 08:00.")
     ends: str = Field(alias="to", description="Local time of day until which; at or before from: the next day.")
 

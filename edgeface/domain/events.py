@@ -166,6 +166,19 @@ class LivenessUnavailable(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FramesTooSlow(Event):
+    """Pictures come, or are judged, too slowly to agree on anybody: people wait in vain."""
+
+    kind: ClassVar[str] = "frames_too_slow"
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FramesFastAgain(Event):
+    kind: ClassVar[str] = "frames_fast_again"
+
+
+@dataclass(frozen=True, slots=True)
 class RecordRefused(Event):
     """A gallery record that doesn't authenticate; that person is refused, the others work."""
 

@@ -121,3 +121,35 @@ def test_who_comes_right_after_the_granted_person_is_a_tailgater():
     doorway.wait(0.5)
     doorway.show(Seen("eve"), s=1.5)
     assert doorway.count("tailgating_seen") == 1
+
+
+@pytest.mark.parametrize("fps", [1.0, 1.8])
+def test_a_camera_that_is_too_slow_to_agree_on_anybody_is_said_to_be_once(fps: float) -> None:
+    """At such a rate nobody gets in; whoever looks after the door must hear of it, not guess."""
+    doorway = Doorway(enrolled("ada"), fps=fps)
+    doorway.show(ADA, s=20.0)
+    assert doorway.count("frames_too_slow") == 1
+    assert f"{fps:.1f} pictures a second" in doorway.of("frames_too_slow")[0].detail
+    doorway.fps = 15.0
+    doorway.show(ADA, s=10.0)
+    assert doorway.count("frames_fast_again") == 1
+    assert doorway.moved >= 1
+
+
+def test_a_machine_that_judges_every_frame_too_late_says_so() -> None:
+    doorway = Doorway(enrolled("ada"), fps=10.0)
+    for _ in range(60):
+        doorway.step([ADA], captured_s=doorway.clock.monotonic_s() - 0.2)
+    assert doorway.count("frames_too_slow") == 1
+    assert "too slow" in doorway.of("frames_too_slow")[0].detail
+    assert doorway.moved == 0
+
+
+def test_visits_and_refusals_at_an_ordinary_rate_are_not_called_slow() -> None:
+    """Holds after a decision, an empty doorway and a lost camera are no slow camera."""
+    doorway = Doorway(enrolled("ada"), fps=10.0)
+    for seen in (ADA, Seen("stranger"), ADA):
+        doorway.show(seen, s=6.0)
+        doorway.wait(3.0)
+        doorway.clock.advance(7.0)
+    assert doorway.count("frames_too_slow") == 0
