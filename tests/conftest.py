@@ -37,5 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "e2e" in item.path.parts:
             item.add_marker(pytest.mark.e2e)
+        if hasattr(getattr(item, "obj", None), "hypothesis"):
+            item.add_marker(pytest.mark.campaign)
         if item.get_closest_marker("e2e"):
             item.add_marker(pytest.mark.xdist_group("processes"))

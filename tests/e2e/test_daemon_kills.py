@@ -47,6 +47,7 @@ def assert_recorded_before_it_opened(device: Device, board: Simboard) -> None:
     assert len(grants) >= len(board.pulses())
 
 
+@pytest.mark.campaign
 def test_killed_in_mid_pulse_it_leaves_a_locked_door_and_a_whole_record(enrolled: Device, board: Simboard) -> None:
     """And the next start goes on as if nothing had been."""
     stands(enrolled)
@@ -75,6 +76,7 @@ def test_killed_in_mid_pulse_it_leaves_a_locked_door_and_a_whole_record(enrolled
     assert enrolled.edgeface("audit", "verify").code == 0
 
 
+@pytest.mark.campaign
 def test_its_door_process_killed_in_mid_pulse_is_locked_and_works_again(enrolled: Device, board: Simboard) -> None:
     comes_and_goes(enrolled, door={"pulse_ms": LONG_MS})
     with enrolled.run() as daemon:

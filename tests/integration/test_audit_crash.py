@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.killing import runs, victim
+from support.killing import FIRST_SEED, runs, victim
 
 from edgeface.adapters.gallery.keys import DeviceKeys
 from edgeface.adapters.system.anchor import AnchorFile
@@ -37,9 +37,10 @@ def _faults(audit: FileAudit) -> list[str]:
     return [str(e["detail"]) for e in audit.read() if e["event"] == "storage_fault"]
 
 
+@pytest.mark.campaign
 def test_an_audit_log_survives_being_killed_at_any_point(tmp_path: Path) -> None:
     with victim("audit", tmp_path) as workload:
-        for seed in range(runs(60)):
+        for seed in range(FIRST_SEED, FIRST_SEED + runs(60)):
             acknowledged = [ack["track"] for ack in workload.run(seed) if ack["op"] == "appended"]
             audit = _open(tmp_path)
             audit.verify()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support import powercut
+from support.killing import FIRST_SEED
 from support.ledger import Ledger
 
 from edgeface.adapters.gallery.keys import DeviceKeys
@@ -64,7 +65,7 @@ def _gallery_complaints(base: Path, *arguments: str, obeys_sync: bool = True) ->
     assert sum('"put"' in line for _, line in acks) >= 10
     assert sum('"removed"' in line for _, line in acks) >= 5
     found = []
-    for i, (moment, write_disk) in enumerate(record.cuts(CUTS, seed=7, obeys_sync=obeys_sync)):
+    for i, (moment, write_disk) in enumerate(record.cuts(CUTS, seed=FIRST_SEED + 7, obeys_sync=obeys_sync)):
         folder = base / f"cut{i}"
         folder.mkdir(mode=0o700)
         write_disk(folder)
@@ -75,6 +76,7 @@ def _gallery_complaints(base: Path, *arguments: str, obeys_sync: bool = True) ->
     return found
 
 
+@pytest.mark.campaign
 def test_a_gallery_keeps_every_acknowledged_change_through_a_power_cut(folder: Path) -> None:
     assert _gallery_complaints(folder, "40") == []
 
@@ -122,7 +124,7 @@ def _audit_complaints(base: Path, *arguments: str) -> list[str]:
     record = powercut.record(WORKLOADS / "audit.py", root, *arguments)
     acks = record.acknowledged()
     found = []
-    for i, (moment, write_disk) in enumerate(record.cuts(CUTS, seed=11)):
+    for i, (moment, write_disk) in enumerate(record.cuts(CUTS, seed=FIRST_SEED + 11)):
         folder = base / f"cut{i}"
         folder.mkdir(mode=0o700)
         write_disk(folder)
@@ -133,6 +135,7 @@ def _audit_complaints(base: Path, *arguments: str) -> list[str]:
     return found
 
 
+@pytest.mark.campaign
 def test_an_audit_log_keeps_every_acknowledged_event_through_a_power_cut(folder: Path) -> None:
     """Over segments and pruning as well; and what a cut leaves behind is never taken for tampering."""
     assert _audit_complaints(folder, "100") == []
@@ -159,7 +162,7 @@ def test_the_disk_that_forgets_keeps_what_was_synced_alone(folder: Path, synced:
     record = powercut.record(script, root)
     end = record.acknowledged()[-1][0]
     kept = []
-    for i, (moment, write_disk) in enumerate(record.cuts(60, seed=1)):
+    for i, (moment, write_disk) in enumerate(record.cuts(60, seed=FIRST_SEED + 1)):
         if moment == end:
             cut = folder / str(i)
             cut.mkdir()

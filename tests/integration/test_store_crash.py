@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from support.killing import runs, victim
+from support.killing import FIRST_SEED, runs, victim
 from support.ledger import Ledger
 from support.people import person, person_id, same
 
@@ -16,10 +16,11 @@ from edgeface.adapters.gallery.keys import DeviceKeys
 from edgeface.adapters.gallery.store import SqliteGallery
 
 
+@pytest.mark.campaign
 def test_a_gallery_survives_being_killed_at_any_point(tmp_path: Path) -> None:
     ledger = Ledger()
     with victim("gallery", tmp_path) as workload:
-        for seed in range(runs(60)):
+        for seed in range(FIRST_SEED, FIRST_SEED + runs(60)):
             for ack in workload.run(seed):
                 if ack["op"] == "unfinished":
                     continue

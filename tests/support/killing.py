@@ -19,6 +19,10 @@ import edgeface
 FORKS = Path(__file__).parent / "workloads" / "forks.py"
 
 
+FIRST_SEED = int(os.environ.get("EDGEFACE_ROUND", "0")) * 1_000_000
+"""Each round of a campaign has seeds of its own."""
+
+
 def runs(standard: int) -> int:
     """How often to kill: EDGEFACE_KILL_RUNS, for long campaigns."""
     return int(os.environ.get("EDGEFACE_KILL_RUNS", standard))
