@@ -10,6 +10,8 @@ OWN ?=
 TESTS ?=
 BIN := $(VENV)/bin
 SETUP := $(PYTHON) scripts/bootstrap.py --venv $(VENV)
+# gpiozero's pin driver, where there are such pins
+PINS := $(if $(filter aarch64,$(shell uname -m)),pi)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv dev demo test check lint types unit torture format lock models clean
@@ -18,7 +20,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 venv: ## the environment of a device: runtime alone
-	@$(SETUP) build runtime
+	@$(SETUP) build runtime $(PINS)
 
 dev: ## the environment with everything: demo, tests, lint
 	@$(SETUP) --system strace=strace -- build runtime demo test
