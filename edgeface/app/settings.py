@@ -45,6 +45,7 @@ SYSTEM_FILE = Path("/etc/edgeface/edgeface.toml")
 PREFIX = "EDGEFACE_"
 FILE_VARIABLE = "EDGEFACE_CONFIG"
 MAX_FILE_BYTES = 1 << 20  # a settings file is a few KiB; more is a wrong file
+LONGEST_SOCKET = 107  # bytes of a Unix socket's path on Linux
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # fits a host name, a topic level and a file name
 
 
@@ -85,6 +86,13 @@ class Settings(BaseSettings):
         """Nothing is read behind the caller's back; a test's settings are what the test says."""
         return (init_settings,)
 
+    @field_validator("state_dir", "run_dir", mode="before")
+    @classmethod
+    def _names_a_folder(cls, value: object) -> object:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("be a folder; leave the setting out for the default")
+        return value
+
     @field_validator("time_zone")
     @classmethod
     def _zone_exists(cls, name: str) -> str:
@@ -100,6 +108,22 @@ class Settings(BaseSettings):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"the schedule {name!r} stands there twice")
+        return self
+
+    @model_validator(mode="after")
+    def _paths_can_be_used(self) -> Settings:
+        for key, field in settings_help.fields(type(self)).items():
+            if settings_help.is_path(field) and "\0" in str(settings_help.get(self.model_dump(), key)):
+                raise ValueError(f"{key} has a character in it that no path can have")
+        sockets = {"door.socket": self.door_socket, "control.socket": self.control_socket}
+        if self.door.driver == "simboard":
+            sockets["door.board_socket"] = self.board_socket
+        for key, path in sockets.items():
+            if (length := len(os.fsencode(path))) > LONGEST_SOCKET:
+                raise ValueError(
+                    f"the path of {key} ({path}) has {length} bytes and Linux allows {LONGEST_SOCKET}: give a shorter "
+                    f"run_dir, or a shorter {key}"
+                )
         return self
 
     @property
@@ -223,7 +247,7 @@ def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
     """A relative path in a file is meant from the file's own folder: a daemon has no working folder to speak of."""
     for key, field in settings_help.fields(Settings).items():
         value = settings_help.get(values, key)
-        if isinstance(value, str) and value and settings_help.is_path(field):
+        if isinstance(value, str) and value.strip() and settings_help.is_path(field):
             _put(values, key, str(folder / Path(value).expanduser()))
         elif key == "camera.source" and isinstance(value, str) and value.startswith("replay:"):
             _put(values, key, f"replay:{folder / value.removeprefix('replay:')}")

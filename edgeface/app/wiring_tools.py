@@ -32,6 +32,13 @@ def eval_models(models: VisionModels) -> EvalModels:
     return EvalModels(models.detector, models.embedder, models.spoof, models.spoof_id)
 
 
+def check_models(settings: Settings) -> None:
+    """Whether every model is there and the pinned one, without loading any. Raises ModelError."""
+    from edgeface.adapters.vision.trusted import load_pinned
+
+    load_pinned(settings.models_folder)
+
+
 def memory_gallery(people: Iterable[Person] = ()) -> GalleryStore:
     """A gallery that is gone with the process."""
     from edgeface.adapters.gallery.memory import MemoryGallery

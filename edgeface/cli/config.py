@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeface.app import settings_help
+from edgeface.app import settings_help, wiring_tools
 from edgeface.app.settings import PREFIX, Loaded, Settings, read_settings
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
+from edgeface.cli.starting import require_startable
 from edgeface.domain.errors import ConfigError
 from edgeface.domain.redaction import without_secrets
 
@@ -20,8 +21,11 @@ app = typer.Typer(help="Check, explain and show the settings.", no_args_is_help=
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check the settings as a whole, as the daemon does when it starts.
 
-    Ends with 0 where they are fine, with 78 and a sentence where they are not."""
+    Camera and door are not opened: whether they are there is no setting. Ends with 0 where the settings are fine, with
+    78 and a sentence where they are not."""
     loaded = read_settings(config)
+    require_startable(loaded.settings)
+    wiring_tools.check_models(loaded.settings)
     given = [key for key in settings_help.fields(Settings) if loaded.origin(key) != "default"]
     if as_json:
         print_json({"ok": True, "file": loaded.file and str(loaded.file), "given": given})

@@ -8,6 +8,7 @@ from edgeface.app import logs, wiring
 from edgeface.app.daemon import Daemon
 from edgeface.app.settings import load_settings
 from edgeface.cli.output import ConfigOption, examples
+from edgeface.cli.starting import require_startable
 from edgeface.control.operations import operations
 from edgeface.control.server import ControlServer, group_id, refuse_second
 from edgeface.domain.errors import CameraError
@@ -25,6 +26,7 @@ def run(config: ConfigOption = None) -> None:
     In the foreground, until Ctrl-C or SIGTERM; systemd starts it the same way. Without systemd it starts the door
     process itself, under a guard that locks when that dies. A recording as camera ends it."""
     settings = load_settings(config)
+    require_startable(settings)
     refuse_second(settings.control_socket)
     logs.setup(settings.log.format, settings.log.level)
     log = logs.logger("door")
