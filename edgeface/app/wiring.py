@@ -178,6 +178,13 @@ def _relay_spec(settings: Settings) -> RelaySpec:
     )  # fmt: skip
 
 
+def end_with_parent(parent_pid: int) -> None:
+    """SIGTERM for this process once that parent, which started it, is gone."""
+    from edgeface.adapters.door.lifeline import die_with_parent
+
+    die_with_parent(parent_pid)
+
+
 def open_door(settings: Settings, clock: Clock, alive: Callable[[], bool] = lambda: True) -> Door:
     """The client of the door process; a dry run's door where the driver is `recording`."""
     if settings.door.driver == "recording":

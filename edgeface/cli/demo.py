@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from edgeface.app import wiring_tools
+from edgeface.app.demo.ending import scratch_folder
 from edgeface.app.demo.show import PULSE_MS, Demo, Moment, Outcome
 from edgeface.app.demo.verdict import DECISIONS, Happened
 from edgeface.cli.output import JsonOption, examples, print_json, say
@@ -52,9 +52,9 @@ def demo(
     story = wiring_tools.load_scene(scene)
     acts = story.acts
     granted = {a.person for a in acts if a.expect == "access_granted" and a.person}
-    with tempfile.TemporaryDirectory(prefix="edgeface-faces-") as folder, _screen(acts, as_json) as on_moment:
+    with scratch_folder("edgeface-faces-") as folder, _screen(acts, as_json) as on_moment:
         photos = {
-            a.person: wiring_tools.save_portrait(story, a.id, Path(folder))
+            a.person: wiring_tools.save_portrait(story, a.id, folder)
             for a in story.actors.values()
             if a.kind == "live" and a.person in granted
         }

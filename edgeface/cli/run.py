@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from edgeface.app import logs, wiring
@@ -20,11 +22,16 @@ app = typer.Typer(help="Run the door: camera, decision, relay.")
 @app.command(
     epilog=examples("edgeface run", "edgeface run --config door.toml", "EDGEFACE_CAMERA__SOURCE=auto edgeface run")
 )
-def run(config: ConfigOption = None) -> None:
+def run(
+    config: ConfigOption = None,
+    parent_pid: Annotated[int, typer.Option(hidden=True, help="End with this parent process.")] = 0,
+) -> None:
     """Run the door: camera, decision, relay.
 
     In the foreground, until Ctrl-C or SIGTERM; systemd starts it the same way. Without systemd it starts the door
     process itself, under a guard that locks when that dies. A recording as camera ends it."""
+    if parent_pid:
+        wiring.end_with_parent(parent_pid)
     settings = load_settings(config)
     require_startable(settings)
     refuse_second(settings.control_socket)

@@ -9,14 +9,16 @@ import signal
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
-    """SIGTERM to this process when its parent dies. Precisely: when the *thread* that started it ends, so parents
-    start it from a thread that lasts."""
+def die_with_parent(parent_pid: int = 0) -> None:
+    """SIGTERM to this process when its parent dies; at once where `parent_pid` is given and has died already.
+    Precisely: when the *thread* that started it ends, so parents start it from a thread that lasts."""
     import ctypes  # only here: its closures want memory that is writable and executable, which the sandbox denies
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if parent_pid and orphaned(parent_pid):
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def go_first() -> None:

@@ -121,9 +121,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--pins", default="17", help="17,22:1 - numbers, with the level at power-up where it is 1")
     parser.add_argument("--die-with-parent", action="store_true")
+    parser.add_argument("--parent-pid", type=int, default=0, help="the parent that --die-with-parent means")
     options = parser.parse_args(argv)
     if options.die_with_parent:
-        die_with_parent()
+        die_with_parent(options.parent_pid)
     go_first()  # hardware never waits for a core
     levels = {int(number): int(level or 0) for number, _, level in (p.partition(":") for p in options.pins.split(","))}
     log_fd = os.open(options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)

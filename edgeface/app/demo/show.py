@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from edgeface.app.demo.ending import scratch_folder
 from edgeface.app.demo.stage import STOP_S, Stage, board, daemon
 from edgeface.app.demo.verdict import HINT, Happened, Row, judge, pulses_of
 from edgeface.domain.errors import ControlError, EdgefaceError
@@ -80,8 +80,8 @@ class Demo:
     def run(self) -> Outcome:
         """Raises EdgefaceError where something does not even start."""
         began_s = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="edgeface-demo-") as folder:
-            stage = Stage(Path(folder))
+        with scratch_folder("edgeface-demo-") as folder:
+            stage = Stage(folder)
             stage.write_config(self._source, DEMO_SETTINGS)
             ids = {}
             self._phase("enrolling")

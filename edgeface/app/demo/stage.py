@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeface.app.demo.ending import unwound_by_signals
 from edgeface.app.settings import environment_of_a_fresh_machine
 from edgeface.domain.errors import EdgefaceError
 
@@ -82,29 +83,32 @@ class Stage:
 
 @contextmanager
 def board(stage: Stage) -> Iterator[None]:
-    """The simulated board, while the context lasts."""
+    """The simulated board, while the context lasts, and no longer than this process, whatever ends that."""
     path = stage.folder / "board.sock"
-    process = subprocess.Popen(
-        [
-            sys.executable, "-m", "edgeface.adapters.door.simboard",
-            "--socket", str(path), "--log", str(stage.edge_log), "--pins", str(PIN),
-        ],
-        stdin=subprocess.DEVNULL, env=environment_of_a_fresh_machine(),
-    )  # fmt: skip
-    try:
-        _wait_for(lambda: _listens(path, socket.SOCK_SEQPACKET), process, "The simulated board")
-        yield
-    finally:
-        end(process)
+    with unwound_by_signals():
+        process = subprocess.Popen(
+            [
+                sys.executable, "-m", "edgeface.adapters.door.simboard",
+                "--socket", str(path), "--log", str(stage.edge_log), "--pins", str(PIN),
+                "--die-with-parent", "--parent-pid", str(os.getpid()),
+            ],
+            stdin=subprocess.DEVNULL, env=environment_of_a_fresh_machine(),
+        )  # fmt: skip
+        try:
+            _wait_for(lambda: _listens(path, socket.SOCK_SEQPACKET), process, "The simulated board")
+            yield
+        finally:
+            end(process)
 
 
 @contextmanager
 def daemon(stage: Stage) -> Iterator[subprocess.Popen[bytes]]:
-    """`edgeface run`, once it answers at its control socket."""
+    """`edgeface run`, once it answers at its control socket; no longer than this process, as the board."""
     with ExitStack() as stack:
+        stack.enter_context(unwound_by_signals())
         log = stack.enter_context(stage.daemon_log.open("wb"))
         process = subprocess.Popen(
-            [sys.executable, "-m", "edgeface", "run", "--config", str(stage.config)],
+            [sys.executable, "-m", "edgeface", "run", "--config", str(stage.config), "--parent-pid", str(os.getpid())],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment_of_a_fresh_machine(),
         )  # fmt: skip
         try:
