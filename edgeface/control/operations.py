@@ -4,6 +4,7 @@ each is checked here before anything is done with it."""
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 import threading
 from collections.abc import Iterator
@@ -16,8 +17,8 @@ from edgeface.app.door_loop import View
 from edgeface.app.enrolment import Enroller
 from edgeface.app.registration import NewPerson, register
 from edgeface.control.server import Operation
-from edgeface.domain.errors import ControlError, EdgefaceError
-from edgeface.domain.events import DoorTested
+from edgeface.domain.errors import ControlError, DoorError, EdgefaceError
+from edgeface.domain.events import DoorTested, DoorTestRefused
 from edgeface.domain.types import Frame
 
 MAX_ENROL_S = 60.0
@@ -98,7 +99,7 @@ class Operations:
             raise ControlError(f"`max_width` must be a number of pixels from 16 to {VIEW_WIDTH}.")
         view = self._parts.loop.latest
         if view is None:
-            raise ControlError("There is no picture yet.", "Is the camera there? `edgeface status` says.")
+            raise ControlError("There is no picture yet.", "Is the camera there? `edgeface door status` says.")
         return {
             "t_s": view.frame.captured_s,
             "size": [view.frame.width, view.frame.height],
@@ -110,12 +111,20 @@ class Operations:
     def door_test(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """One pulse, audited before it begins, as a grant is."""
         _only(arguments, "pulse_ms")
-        pulse_ms = arguments.get("pulse_ms", 500)
-        if type(pulse_ms) is not int or pulse_ms < 1:
-            raise ControlError("`pulse_ms` must be a whole number of milliseconds.")
+        p = self._parts
+        pulse_ms, longest = arguments.get("pulse_ms", 500), p.settings.door.max_pulse_ms
+        if type(pulse_ms) is not int or not 1 <= pulse_ms <= longest:
+            raise ControlError(
+                f"`pulse_ms` must be a whole number of milliseconds from 1 to {longest}.",
+                "door.max_pulse_ms in the settings is the longest.",
+            )
         grant_id = secrets.token_hex(16)
-        self._parts.recorder.record_before(DoorTested(self._parts.clock.monotonic_s(), grant_id, pulse_ms))
-        self._parts.door.grant(grant_id, pulse_ms)
+        p.recorder.record_before(DoorTested(p.clock.monotonic_s(), grant_id, pulse_ms))
+        try:
+            p.door.grant(grant_id, pulse_ms)
+        except DoorError as e:
+            p.recorder.record([DoorTestRefused(p.clock.monotonic_s(), grant_id, e.message)])
+            raise
         return {"grant_id": grant_id, "pulse_ms": pulse_ms}
 
     def door_lock(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -146,6 +155,8 @@ class Operations:
         if not 1.0 <= seconds <= MAX_ENROL_S:
             raise ControlError(f"`seconds` must be from 1 to {MAX_ENROL_S:g}.")
         if person.replaces is not None:
+            if re.fullmatch("[0-9a-f]{32}", person.replaces) is None:
+                raise ControlError("`replaces` must be a record's id: 32 hexadecimal digits.")
             self._parts.store.get(person.replaces)  # a wrong id is said before somebody stands there for nothing
         if not self._enrolling.acquire(blocking=False):
             raise ControlError("Somebody is being enrolled at this door already.", "Wait until that is done.")

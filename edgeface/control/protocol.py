@@ -88,4 +88,5 @@ def decode_answer(line: bytes) -> Any:
 
 
 def _line(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    # ASCII: a lone surrogate (a command's argument that was no UTF-8) can't be encoded otherwise
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"

@@ -112,7 +112,7 @@ class ThresholdChoice:
     """`fpir_per_attempt` is what the budget allows; `comparison_fmr` the rate that the threshold stands for;
     `per_year` the false accepts to expect at most, None where nothing is promised; `vouched`: that is within the
     budget; `largest_gallery`: templates up to which the model's measured curve vouches for the budget. `sentence` is
-    for `edgeface doctor`, `warning` is empty or says what the operator should know."""
+    for `edgeface door status`, `warning` is empty or says what the operator should know."""
 
     threshold: float
     fpir_per_attempt: float

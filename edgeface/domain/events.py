@@ -117,6 +117,15 @@ class DoorTested(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DoorTestRefused(Event):
+    """The pulse of a `door_tested` that the door did not carry out."""
+
+    kind: ClassVar[str] = "door_test_refused"
+    grant_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class DoorProcessLost(Event):
     kind: ClassVar[str] = "door_process_lost"
     detail: str

@@ -100,11 +100,27 @@ def test_a_door_test_is_recorded_before_the_relay_moves_and_needs_the_log(contro
     control()(script)
 
 
-def test_a_door_test_beyond_the_cap_is_refused_by_the_door(control):
+@pytest.mark.parametrize("pulse_ms", [10_001, 10**4000])
+def test_a_door_test_beyond_the_cap_is_refused_and_not_recorded_as_done(control, pulse_ms):
     def script(running, client):
-        with pytest.raises(ControlError, match="refused the grant"):
-            client.call("door.test", pulse_ms=60_000)
+        with pytest.raises(ControlError, match="from 1 to 10000"):
+            client.call("door.test", pulse_ms=pulse_ms)
         assert running.door.energised == []
+        assert running.kinds() == ["daemon_started"]
+
+    control()(script)
+
+
+def test_a_door_test_that_the_door_refuses_is_recorded_as_refused(control):
+    def script(running, client):
+        running.door.fail_with = "The wire is cut."
+        with pytest.raises(ControlError, match="wire is cut"):
+            client.call("door.test", pulse_ms=100)
+        assert running.kinds() == ["daemon_started", "door_tested", "door_test_refused"]
+        tested, refused = running.events[1:]
+        assert (refused.grant_id, refused.detail) == (tested.grant_id, "The wire is cut.")
+        assert running.door.energised == []
+        running.door.fail_with = None
 
     control()(script)
 
@@ -225,6 +241,9 @@ def test_one_enrolment_at_a_time_and_one_whose_client_leaves_gives_the_camera_ba
         ("enrol", {"name": "Ada\u0007"}),
         ("enrol", {"name": "Ada", "unknown": 1}),
         ("enrol", {"name": "Ada", "replaces": "0" * 32}),
+        ("enrol", {"name": "Ada", "replaces": "\ud800"}),
+        ("enrol", {"name": "\ud800"}),
+        ("enrol", {"name": "Ada", "replaces": ""}),
     ],
 )
 def test_arguments_that_are_wrong_are_refused_with_a_sentence_and_do_nothing(shared, op, arguments):

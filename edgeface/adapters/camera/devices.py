@@ -177,7 +177,7 @@ def check_usable(camera: CameraDevice, roots: Roots | None = None) -> None:
             )
     except OSError as exc:
         raise CameraUnavailable(
-            f"{camera.node} is not a video device ({exc.strerror}).", "Choose one that `edgeface doctor` lists."
+            f"{camera.node} is not a video device ({exc.strerror}).", "Choose one that `ls /dev/v4l/by-id` lists."
         ) from exc
     finally:
         os.close(fd)

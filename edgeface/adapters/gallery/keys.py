@@ -19,7 +19,7 @@ _MAX_BYTES = 4096  # a key file has 90 bytes; whatever is larger isn't one
 
 
 class DeviceKeys:
-    """Implements ports.Keys. `source` says where the key came from, for `edgeface doctor`."""
+    """Implements ports.Keys. `source` says where the key came from."""
 
     def __init__(self, key: bytes, source: str = "memory") -> None:
         if len(key) != cipher.KEY_BYTES:
