@@ -39,6 +39,13 @@ def check_models(settings: Settings) -> None:
     load_pinned(settings.models_folder)
 
 
+def back_up_gallery(settings: Settings, target: Path) -> None:
+    """Raises StorageError, GalleryError."""
+    from edgeface.adapters.gallery.backup import back_up
+
+    back_up(settings.gallery_path, target)
+
+
 def memory_gallery(people: Iterable[Person] = ()) -> GalleryStore:
     """A gallery that is gone with the process."""
     from edgeface.adapters.gallery.memory import MemoryGallery

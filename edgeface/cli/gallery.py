@@ -1,4 +1,4 @@
-"""`edgeface gallery`: see, remove and export the enrolled people."""
+"""`edgeface gallery`: see, remove, export and back up the enrolled people."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from edgeface.app import wiring_tools
 from edgeface.app.registration import unregister
 from edgeface.app.settings import load_settings
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
@@ -99,6 +100,30 @@ def export(
     except OSError as e:
         raise StorageError(f"{output} can't be written ({e.strerror}).", "Give another file.") from None
     say(f"{person.name}'s record is in {output}. It holds biometric data: hand it over sealed, then delete it.")
+
+
+@app.command(epilog=examples("edgeface gallery backup /media/usb/gallery-2026-11-22.db"))
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, mode 0600; it must not exist.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the whole gallery into a file, also while the door is running.
+
+    The copy is encrypted as the gallery is and works with this device's key alone; keep a copy of that key somewhere
+    else. Whoever is removed later is still in it: delete old copies. Ends with 65 where a record is damaged."""
+    settings = load_settings(config)
+    with open_store(settings) as store:  # with the right key, or there is no sense in a copy
+        wiring_tools.back_up_gallery(settings, file)
+        people, damaged = sum(1 for _ in store.people()), len(store.damaged())
+    if as_json:
+        print_json({"file": str(file), "people": people, "damaged": damaged})
+    else:
+        say(f"{people} people are in {file}. Keep a copy of {settings.key_file} too, in another place: without it "
+            "nobody can read them.")  # fmt: skip
+    if damaged:
+        say(f"{damaged} damaged records are in it as they are; `edgeface gallery list` names them.")
+        raise typer.Exit(65)
 
 
 def _summary(person: Person) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def fail(error: EdgefaceError) -> NoReturn:
     typer.echo(f"edgeface: {error.message}", err=True)
     for source, sentence in reasons:
         typer.echo(f"  {source}: {sentence}", err=True)
-    if error.advice:
+    if error.advice and [sentence for _, sentence in reasons] != [error.advice]:  # of a single picture it was said
         typer.echo(f"  {error.advice}", err=True)
     raise SystemExit(error.exit_code)
 

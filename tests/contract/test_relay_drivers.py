@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -223,3 +224,31 @@ def test_absent_hardware_is_one_clear_sentence(
     with pytest.raises(DoorUnavailable, match=words) as caught:
         open_relay(spec)
     assert caught.value.advice
+
+
+@pytest.mark.parametrize("package", ["gpiozero", "lgpio"])
+def test_a_package_that_is_missing_is_named_with_what_installs_it(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A technician who reads of four possible causes tries the wrong three first."""
+    monkeypatch.delenv("GPIOZERO_PIN_FACTORY", raising=False)
+    monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Missing(package), *sys.meta_path])
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(DoorUnavailable) as caught:
+        GpiozeroRelay(RelaySpec("gpiozero", 17))
+    assert f"the Python package {package} is missing" in caught.value.message
+    assert "python3-lgpio" in caught.value.advice
+    assert "group" not in caught.value.advice
+
+
+class Missing:
+    """An import system without one package."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name.partition(".")[0] == self.package:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)

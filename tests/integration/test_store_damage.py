@@ -14,7 +14,7 @@ from support.people import person, person_id, same
 
 from edgeface.adapters.gallery.keys import DeviceKeys
 from edgeface.adapters.gallery.store import SqliteGallery
-from edgeface.domain.errors import EdgefaceError, GalleryError, KeyRejected
+from edgeface.domain.errors import EdgefaceError, GalleryError, KeyRejected, StorageError
 
 KEYS = DeviceKeys(bytes(32))
 PEOPLE = 12
@@ -69,6 +69,27 @@ def test_a_flipped_bit_costs_one_person_at_most_or_is_told(path: Path) -> None:
         finally:
             gallery.close()
     assert all(outcomes.values()), outcomes
+
+
+def test_a_schema_that_is_no_text_any_more_is_told(path: Path) -> None:
+    """SQLite hands over its own texts, its errors too, as UTF-8: they need not be any after a bit flipped."""
+    sound = path.read_bytes()
+    texts = [at for at in range(4096) if 0x61 <= sound[at] <= 0x7A]
+    for at in texts[::9]:
+        altered = bytearray(sound)
+        altered[at] ^= 0x80
+        path.write_bytes(altered)
+        try:
+            SqliteGallery(path, KEYS).close()
+        except (GalleryError, StorageError):
+            assert path.read_bytes() == altered
+
+
+def test_an_id_that_is_no_text_is_told(path: Path) -> None:
+    gallery = SqliteGallery(path, KEYS)
+    with pytest.raises(GalleryError, match="no text"):
+        gallery.get("\udcff")
+    gallery.close()
 
 
 def test_a_flipped_bit_in_each_persons_record_refuses_that_person_alone(path: Path) -> None:

@@ -33,7 +33,9 @@ def read_photo(path: Path) -> Pixels:
     except OSError as e:
         raise SourceError(f"The photo {path} can't be read ({e.strerror or e}).", "Check the path.") from None
     if len(data) > MAX_BYTES:
-        raise SourceError(f"The photo {path} has more than {MAX_BYTES >> 20} MiB, which is too large.", "Export it smaller.")
+        raise SourceError(
+            f"The photo {path} has more than {MAX_BYTES >> 20} MiB, which is too large.", "Export it smaller."
+        )
     return decode_photo(data, str(path))
 
 

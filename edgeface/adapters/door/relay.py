@@ -29,12 +29,19 @@ class GpiozeroRelay:
             self._device = gpiozero.DigitalOutputDevice(
                 spec.pin, active_high=not spec.active_low, initial_value=False, pin_factory=factory
             )
+        except ModuleNotFoundError as error:
+            package = (error.name or "lgpio").partition(".")[0]
+            raise DoorUnavailable(
+                f"GPIO {spec.pin} can't be opened by gpiozero: the Python package {package} is missing.",
+                "Install it: `sudo apt install python3-lgpio` for the system's Python, and in a virtual environment "
+                "`pip install lgpio`, or one made with --system-site-packages.",
+            ) from error
         except Exception as error:  # gpiozero's, lgpio's and import errors share no base class
             if "busy" in str(error).lower() or type(error).__name__ == "GPIOPinInUse":
                 raise busy(spec, "another program", _HOW) from error
             raise DoorUnavailable(
                 f"GPIO {spec.pin} can't be opened by gpiozero: {str(error) or type(error).__name__}.",
-                "Install python3-lgpio, put this user into the group gpio, and check --pin and --chip; lgpio also "
+                "Put this user into the group gpio, and check door.pin and door.chip; lgpio also "
                 "needs a working directory that it may write to (LG_WD).",
             ) from error
 

@@ -15,7 +15,10 @@ from edgeface.domain.errors import GalleryError, StorageError
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x45464731  # "EFG1", the file's mark in its SQLite header
-RESTORE = "Nothing was changed. Restore the gallery from a backup, or move it away and enrol everybody again."
+RESTORE = (
+    "Nothing was changed. Put a copy that `edgeface gallery backup` made in its place, or move it away and enrol "
+    "everybody again."
+)
 _OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 
 _SCHEMA = """
@@ -46,6 +49,10 @@ def translated(path: Path, doing: str) -> Iterator[None]:
         ) from e
     except sqlite3.DatabaseError as e:
         raise GalleryError(f"Could not {doing}: the gallery {path} is damaged ({e}).", RESTORE) from e
+    except UnicodeDecodeError as e:  # in SQLite's own text: of a schema, of an error
+        raise GalleryError(f"Could not {doing}: the gallery {path} is damaged (its text is no UTF-8).", RESTORE) from e
+    except UnicodeEncodeError as e:  # a command's argument that was no UTF-8
+        raise GalleryError(f"Could not {doing}: that is no text.", "Write it again. Nothing was changed.") from e
     except OSError as e:
         raise StorageError(
             f"Could not {doing}: {e.strerror or e} (gallery {path}).", "Nothing was lost. Check the disk with `df -h`."

@@ -107,13 +107,12 @@ class Database:
                     f"The gallery {self.path} has format {version}, this version reads format {SCHEMA_VERSION}.",
                     "Use the version of edgeface that wrote it. Nothing was changed.",
                 )
-            if findings := [f for f in self.findings() if not any(known in f for known in _ROW_FINDINGS)]:
+            if findings := structural(self.findings()):
                 raise GalleryError(f"The gallery {self.path} is damaged ({findings[0]}).", RESTORE)
 
     def findings(self, *, thorough: bool = False) -> list[str]:
         """SQLite's own complaints about the file; empty where it is sound."""
-        pragma = "PRAGMA integrity_check" if thorough else "PRAGMA quick_check"
-        return [str(row[0]) for row in self.db.execute(pragma) if row[0] != "ok"]
+        return findings(self.db, thorough=thorough)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -207,6 +206,16 @@ class Database:
         if self._key is not None:
             files.Descriptors.release(self._key)
             self._key = None
+
+
+def findings(db: sqlite3.Connection, *, thorough: bool = False) -> list[str]:
+    pragma = "PRAGMA integrity_check" if thorough else "PRAGMA quick_check"
+    return [str(row[0]) for row in db.execute(pragma) if row[0] != "ok"]
+
+
+def structural(found: list[str]) -> list[str]:
+    """Those of SQLite's findings that are about more than one row's content."""
+    return [f for f in found if not any(known in f for known in _ROW_FINDINGS)]
 
 
 def traces(wrapped: object, sealed: object) -> list[bytes]:

@@ -194,8 +194,8 @@ class SqliteGallery:
                 )
         raise KeyRejected(
             f"The gallery {self._path} was made with another device key.",
-            "Put back the key that belongs to it, or move the gallery away and enrol everybody again. "
-            "Nothing was changed.",
+            "Put back the key that belongs to it, or move the gallery and the audit log's folder away (both need that "
+            "key) and enrol everybody again. Nothing was changed.",
         )
 
     def _record_place(self, person_id: str, seq: int) -> bytes:
