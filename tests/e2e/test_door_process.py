@@ -17,6 +17,7 @@ from support.simboard import Simboard, wait_for
 
 from edgeface.adapters.door.driver import RelaySpec
 from edgeface.adapters.door.process import DoorProcess
+from edgeface.adapters.door.remote import RemoteDoor
 from edgeface.domain.errors import DoorUnavailable
 
 pytestmark = pytest.mark.e2e
@@ -80,12 +81,16 @@ def refusal(*command: str) -> tuple[int, str]:
 
 def test_a_live_door_process_is_not_robbed_of_its_socket(tmp_path: Path) -> None:
     """The second one, for another pin, ends; the first one's clients notice nothing."""
-    with Simboard(tmp_path, "17,18") as board, Doord(tmp_path, board) as doord, Client(doord.socket) as client:
+    with Simboard(tmp_path, "17,18") as board, Doord(tmp_path, board) as doord:
+        door = RemoteDoor(doord.socket, connect_timeout_s=10, reply_timeout_s=10)
+        door.status()
         code, said = refusal(*[word.replace("17", "18") if word == "17" else word for word in doord.command])
         assert code == 69
         assert "Another door process" in said
-        assert client.ask(op="ping")["ok"] is True
+        assert door.status().locked
+        assert door.poll_events() == []
         assert board.owner_pid(17) == doord.pid
+        door.close()
 
 
 def test_what_is_not_a_socket_is_left_alone(tmp_path: Path, board: Simboard) -> None:
@@ -129,6 +134,24 @@ def test_the_daemon_starts_and_stops_its_own(tmp_path: Path, board: Simboard) ->
     process.stop()
     assert board.level() == 0
     assert board.owner_pid() == 0
+
+
+def test_stopping_what_was_killed_locks(tmp_path: Path, board: Simboard) -> None:
+    """Also where nobody was in `keep`: killed before the daemon was so far, or while it ended."""
+    process = DoorProcess(RelaySpec("simboard", 17, board_socket=str(board.socket)), tmp_path / "door.sock", 9000)
+    process.start()
+    with Client(tmp_path / "door.sock") as client:
+        client.ask(op="grant", id=grant_id(), pulse_ms=9000)
+        guard, owner = process.pid, board.owner_pid()
+        assert guard
+        assert owner  # 0 would mean ourselves
+        os.kill(guard, signal.SIGSTOP)  # so that it can't lock in between
+        os.kill(owner, signal.SIGKILL)
+        os.kill(guard, signal.SIGKILL)
+        assert board.level() == 1
+    process.stop()
+    assert process.pid is None
+    assert (board.level(), board.owner_pid()) == (0, 0)
 
 
 @pytest.mark.parametrize("more", [["--pin", "x"], ["--max-pulse-ms", "60001"], ["--max-pulse-ms", "0"], ["--colour"]])
