@@ -25,8 +25,8 @@ TARS = {"1e-3", "1e-4", "1e-5", "1e-6"}
 LEAVES = [
     "run", "demo", "enroll", "gallery list", "gallery show", "gallery remove", "gallery export", "gallery backup",
     "door test", "door lock", "door status", "config check", "config explain", "config show", "config example",
-    "replay", "audit list", "audit verify", "audit export", "bench", "eval recognition", "eval identification", "eval spoof",
-    "version",
+    "replay", "audit list", "audit verify", "audit export", "bench", "eval recognition", "eval identification",
+    "eval spoof", "version",
 ]  # fmt: skip
 
 
