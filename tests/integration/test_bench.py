@@ -42,7 +42,7 @@ def test_every_frame_runs_all_stages_and_the_numbers_agree(report: dict[str, Any
         assert 0 < spread["p50_ms"] <= spread["p95_ms"] <= spread["p99_ms"]
     assert report["frames"] == 25
     assert report["ratio_to_floor"] == pytest.approx(report["frame"]["p50_ms"] / report["floor_ms"], abs=0.01)
-    assert report["fps"] == pytest.approx(1000 / report["frame"]["p50_ms"], rel=0.01)
+    assert report["fps"] == pytest.approx(1000 / report["frame"]["p50_ms"], abs=0.06, rel=0.001)
     assert set(report["bare_models"]) == {"detect", "landmarks", "spoof", "embed"}
 
 

@@ -51,6 +51,10 @@ class Noting:
     def stop(self) -> None:
         self._story.append(f"{self._name} stopped")
 
+    def keep(self, stop: threading.Event, _report: object) -> None:
+        """As long as the daemon runs: this one needs no care."""
+        stop.wait()
+
 
 class Running:
     """`play` runs the daemon in this thread and `script` beside it, until the script has ended or the daemon has.
