@@ -147,6 +147,16 @@ def test_picture_and_table_of_the_whole_demo_fit_any_terminal(
     assert "5 of 6 rows hold" in err
 
 
+@pytest.mark.parametrize(("in_time", "said"), [(0.3, True), (0.9, False)])
+def test_rows_that_fail_on_a_busy_machine_are_explained(
+    in_time: float, said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody who tries it while his machine compiles must not take it for a bad door."""
+    rows = judge(wiring_tools.load_scene(None).acts, [], [], 1500)
+    demo._print_table(Outcome(rows, [], [], 40.0, in_time))
+    assert ("30% of the pictures were looked at in time" in capsys.readouterr().err) is said
+
+
 def test_a_scene_that_is_none_is_said(tmp_path: Path) -> None:
     file = tmp_path / "scene.toml"
     file.write_text('titel = "x"\n')

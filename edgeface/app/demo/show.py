@@ -52,6 +52,8 @@ class Outcome:
     events: list[Happened]
     edges: list[tuple[float, int]]
     lasted_s: float
+    in_time: float = 1.0
+    """Share of the camera's pictures that were looked at, and not too late."""
 
     @property
     def ok(self) -> bool:
@@ -76,6 +78,7 @@ class Demo:
         self._raw: list[tuple[float, dict[str, Any]]] = []
         self._origin_s: float | None = None
         self._asking: Client | None = None
+        self._in_time = 1.0
 
     def run(self) -> Outcome:
         """Raises EdgefaceError where something does not even start."""
@@ -93,7 +96,7 @@ class Demo:
             edges = self._edges(stage)
         acts = [_for_record(act, ids) for act in self._acts]
         rows = judge(acts, self._moment.events, pulses_of(edges), PULSE_MS)
-        return Outcome(rows, self._moment.events, edges, time.monotonic() - began_s)
+        return Outcome(rows, self._moment.events, edges, time.monotonic() - began_s, self._in_time)
 
     def _watch(self, stage: Stage, process: subprocess.Popen[bytes]) -> None:
         listener = threading.Thread(target=self._listen, args=(stage,), daemon=True)
@@ -122,10 +125,13 @@ class Demo:
         """What the person at the door is told now."""
         try:
             self._asking = self._asking or self._connect(stage.control_socket)
-            hint = self._asking.call("status")["hint"]
+            status = self._asking.call("status")
         except ControlError:
             self._asking = None  # the daemon ends, or is busy: asked again
             return
+        camera, hint = status["camera"], status["hint"]
+        looked_at, missed = int(camera["frames"]), int(camera["not_looked_at"])
+        self._in_time = (looked_at - int(camera["looked_at_too_late"])) / max(1, looked_at + missed)
         if hint is not None:
             self._raw.append((time.monotonic(), {"event": HINT, "hint": hint}))
 
