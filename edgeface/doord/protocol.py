@@ -3,10 +3,11 @@ that talks nonsense is not to be trusted with a door: an unknown key is nonsense
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeface.adapters.door import wire
 from edgeface.domain.door import SILENCE_MS, DoorMachine, Locked, Refusal, Unlocked
+from edgeface.domain.door_facts import Fact
 from edgeface.domain.events import DoorLocked, DoorUnlocked, Event
 
 
@@ -93,8 +94,10 @@ def refusal_of(code: str, message: str, answered: str | None = None) -> dict[str
     return {"re": answered, "ok": False, "code": code, "message": message[:400]}
 
 
-def event_of(fact: Unlocked | Locked, t_s: float) -> Event:
+def event_of(fact: Fact, t_s: float) -> Event:
     """`t_s`: monotonic time at which the relay had moved."""
     if isinstance(fact, Unlocked):
-        return DoorUnlocked(t_s, fact.grant_id, fact.pulse_ms)
-    return DoorLocked(t_s, fact.cause, fact.grant_id)
+        return DoorUnlocked(t_s, fact.grant_id, fact.pulse_ms, fact.cause)
+    if isinstance(fact, Locked):
+        return DoorLocked(t_s, fact.cause, fact.grant_id)
+    return replace(fact, t_s=t_s)

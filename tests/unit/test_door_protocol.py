@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edgeface.adapters.door import wire
 from edgeface.domain.door import DoorMachine, Locked, Refusal, Refused, Unlocked
+from edgeface.domain.events import DoorForcedOpen
 from edgeface.doord import protocol
 
 ID = "0123456789abcdef" * 2
@@ -119,9 +120,11 @@ def test_answers_are_those_of_the_contract() -> None:
 
 def test_events_carry_the_fields_of_their_class() -> None:
     unlocked = protocol.event_of(Unlocked(ID, 3000), 1.5).to_dict()
-    assert unlocked == {"event": "door_unlocked", "t_s": 1.5, "grant_id": ID, "pulse_ms": 3000}
+    assert unlocked == {"event": "door_unlocked", "t_s": 1.5, "grant_id": ID, "pulse_ms": 3000, "cause": "grant"}
     locked = protocol.event_of(Locked("client_gone", None), 2.0).to_dict()
     assert locked == {"event": "door_locked", "t_s": 2.0, "cause": "client_gone", "grant_id": None}
+    forced = protocol.event_of(DoorForcedOpen(7.0), 2.5).to_dict()
+    assert forced == {"event": "door_forced_open", "t_s": 2.5}
 
 
 def test_no_answer_outgrows_a_packet() -> None:

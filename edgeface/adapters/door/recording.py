@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from edgeface.domain.door import DoorMachine, Locked, Outcome, Unlocked
 from edgeface.domain.errors import DoorUnavailable, GrantRefused
@@ -76,7 +77,9 @@ class RecordingDoor:
                 self.energised.append((t_s, action.on))
         for fact in outcome.facts:
             if isinstance(fact, Unlocked):
-                self._events.append(DoorUnlocked(t_s, fact.grant_id, fact.pulse_ms))
+                self._events.append(DoorUnlocked(t_s, fact.grant_id, fact.pulse_ms, fact.cause))
             elif isinstance(fact, Locked):
                 self._events.append(DoorLocked(t_s, fact.cause, fact.grant_id))
+            else:
+                self._events.append(replace(fact, t_s=t_s))
         return outcome
