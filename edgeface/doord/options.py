@@ -35,12 +35,13 @@ def relay_parser(prog: str, description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--pin", type=_within(0, 1023), required=True, help="GPIO (BCM) number, or a line's offset")
     parser.add_argument("--chip", default="", help="/dev/gpiochipN; the driver's default where left out")
     parser.add_argument("--active-low", action="store_true", help="the relay board pulls in on a low level")
+    parser.add_argument("--fail-safe", action="store_true", help="the relay is pulled in while the door is locked")
     parser.add_argument("--board-socket", default="", help="the simulated board's socket (driver simboard)")
     return parser
 
 
 def relay_of(parsed: argparse.Namespace) -> RelaySpec:
-    return RelaySpec(parsed.driver, parsed.pin, parsed.chip, parsed.active_low, parsed.board_socket)
+    return RelaySpec(parsed.driver, parsed.pin, parsed.chip, parsed.active_low, parsed.board_socket, parsed.fail_safe)
 
 
 def parse(argv: Sequence[str] | None, prog: str, description: str | None) -> Options:
