@@ -218,7 +218,7 @@ sys.exit(not any(map(u.find_spec, ("picamera2", "lgpio"))))' 2>/dev/null; then
             fail "the packages could not be installed (see above); the version in use, if any, is untouched."
     done
     # A service may not write here, and on a read-only root nobody may: compiled now or at every start.
-    "$place/venv/bin/python" -I -m compileall -q -j 0 "$place/venv/lib" >/dev/null 2>&1 || :
+    "$place/venv/bin/python" -I -m compileall -q -j 0 -x '/tests?/' "$place/venv/lib" >/dev/null 2>&1 || :
     cp -R "$bundle/systemd" "$bundle/config" "$bundle/docs" "$place/"
     cp "$bundle/BUNDLE" "$bundle/install.sh" "$bundle/LICENSE" "$place/"
     check_version
@@ -316,18 +316,26 @@ restore_settings() { # what place_settings has replaced
 }
 
 start_services() { # 0 where both are up and stay up
+    # Stopped first: a restart that systemd has planned meanwhile would count as one of the new start's.
     # shellcheck disable=SC2086  # a list
+    systemctl stop $SERVICES 2>/dev/null || :
+    # shellcheck disable=SC2086
     systemctl reset-failed $SERVICES 2>/dev/null || :
     # shellcheck disable=SC2086
-    systemctl restart $SERVICES || return 1
+    systemctl start $SERVICES || return 1
+    pids=$(main_pids)
     seconds=0
     while [ $seconds -lt $STEADY_S ]; do
         sleep 1
         seconds=$((seconds + 1))
-        for unit in $SERVICES; do
-            active "$unit" && [ "$(systemctl show -p NRestarts --value "$unit")" = 0 ] || return 1
-        done
+        [ "$(main_pids)" = "$pids" ] || return 1
     done
+    for unit in $SERVICES; do active "$unit" || return 1; done
+}
+
+main_pids() {
+    # shellcheck disable=SC2086
+    systemctl show -p MainPID --value $SERVICES
 }
 
 why_not() { # the last words of the services
@@ -455,9 +463,11 @@ uninstall() {
         rm -rf "$STATE" "$CONFIG" /etc/systemd/system/edgeface.service.d /etc/systemd/system/edgeface-doord.service.d
         rm -f /etc/credstore.encrypted/edgeface-key
         for user in edgeface-doord edgeface; do
-            ! id $user >/dev/null 2>&1 || userdel $user
+            ! id $user >/dev/null 2>&1 || userdel $user || say "the user $user could not be removed (see above)."
         done
-        ! getent group edgeface >/dev/null || groupdel edgeface
+        for group in edgeface-doord edgeface; do
+            ! getent group $group >/dev/null || groupdel $group || say "the group $group could not be removed (see above)."
+        done
         say "edgeface and everything of it is gone."
     else
         say "edgeface is removed; $STATE and $CONFIG stay, and the users who own them."

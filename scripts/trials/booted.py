@@ -63,19 +63,19 @@ def judge(what: str, good: bool, detail: str = "") -> None:
 class Guest:
     """The booted system. `upper` has every file that it wrote."""
 
-    def __init__(self, base: Path, work: Path, options: tuple[str, ...] = ()) -> None:
+    def __init__(self, base: Path, work: Path) -> None:
         self.work, self.upper, self.root = work, work / "upper", work / "root"
         for folder in (self.upper, work / "scratch", self.root):
             folder.mkdir(parents=True, exist_ok=True)
         layers = f"lowerdir={base},upperdir={self.upper},workdir={work / 'scratch'}"
         subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(self.root)], check=True)
-        self._options = options
+        self.state: Path | None = None  # where the board's log is, if not in the root
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._init = 0
 
-    def boot(self) -> None:
+    def boot(self, *options: str) -> None:
         command = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--machine=edgeface-trial",
-                   "--console=pipe", "--boot", "-D", str(self.root), *self._options]  # fmt: skip
+                   "--console=pipe", "--boot", "-D", str(self.root), *options]  # fmt: skip
         with (self.work / "console.log").open("ab") as console:
             self._nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         until(self._booted, "the system boots", 90)
@@ -121,7 +121,7 @@ class Guest:
         return status is not None and bool(status["camera"]["ok"]) and bool(status["camera"]["frames"])  # type: ignore[index]
 
     def edges(self) -> list[dict[str, float]]:
-        log = self.root / "var/lib/simboard/edges.jsonl"
+        log = (self.state or self.root / "var/lib/simboard") / "edges.jsonl"
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
     def halt(self) -> None:
@@ -196,6 +196,17 @@ def fault(guest: Guest, unit: str, name: str, within_s: float, times: int) -> No
         backs.append(time.monotonic() - at_s)
     judge(f"{unit}: {name} in mid-pulse, {times} times, locked within {within_s} s", max(locks) <= within_s,
           f"locked after {min(locks):.3f} to {max(locks):.3f} s, serving again within {max(backs):.1f} s")  # fmt: skip
+
+
+def kills(guest: Guest, times: int) -> None:
+    fault(guest, "edgeface-doord", "KILL", LOCKED_WITHIN_S, times)
+    fault(guest, "edgeface", "KILL", LOCKED_WITHIN_S, times)
+
+
+def hangs(guest: Guest) -> None:
+    """Hung, not dead: the watchdog's 0.7 s come on top; a daemon's silence locks at the door process."""
+    fault(guest, "edgeface-doord", "STOP", LOCKED_WITHIN_S + 0.7, 2)
+    fault(guest, "edgeface", "STOP", LOCKED_WITHIN_S, 1)
 
 
 def install(guest: Guest, bundle: str, *options: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
@@ -276,7 +287,8 @@ def try_roll_back(guest: Guest, bundle: str) -> None:
     reseal(other)
     done = install(guest, "/srv/worse", ok=False)
     same = (guest.root / "usr/lib/edgeface/current").readlink() == before
-    judge("a version that does not start is rolled back", done.returncode == 1 and same)
+    said = f"{before.name} is in use again" in done.stderr
+    judge("a version that does not start is rolled back", done.returncode == 1 and same and said)
     until(guest.serving, "the door serves with the version before", BACK_WITHIN_S)
     (other / "config/extra.txt").write_text("another build\n")
     unit.write_text(unit.read_text().replace(" --no-such-option", ""))
@@ -323,16 +335,59 @@ def try_uninstall(guest: Guest) -> None:
     kept = {"/etc/edgeface", "/etc/edgeface/edgeface.toml", "/etc/edgeface/edgeface.toml.before", "/var/lib/edgeface"}
     judge("the uninstaller leaves the people and the settings alone", set(left) <= kept, " ".join(sorted(left)))
     judge("and stops both services", not guest.active("edgeface") and not guest.active("edgeface-doord"))
+    guest.run("systemctl", "stop", "simboard")  # runs as the door process's user
     install(guest, "/srv/bundle", "--uninstall", "--purge")
     gone = not any((guest.root / p.lstrip("/")).exists() for p in kept)
     judge("--purge leaves nothing", gone and guest.run("id", "edgeface", ok=False).returncode != 0)
 
 
-def try_read_only(base: Path, work: Path, first: Guest) -> None:
-    """The same system with its root read-only: only the state folder is a disk."""
-    guest = Guest(base, work, ("--read-only", "--tmpfs=/var:mode=755", "--tmpfs=/tmp",
-                               f"--bind={first.work / 'state'}:/var/lib/edgeface"))  # fmt: skip
-    del guest
+def try_writes(guest: Guest) -> None:
+    """What the services write: where, and how much while nobody comes."""
+    log = guest.run("find", "/", "-xdev", "(", "-user", "edgeface", "-o", "-user", "edgeface-doord", ")", "-type", "f",
+                    "-not", "-path", "/var/lib/simboard/*", ok=False).stdout.split()  # fmt: skip
+    strangers = [p for p in log if not p.startswith("/var/lib/edgeface/")]
+    judge("everything that edgeface wrote is in its state folder", not strangers, " ".join(sorted(log)))
+    for unit in ("edgeface", "edgeface-doord"):
+        pid = guest.show(unit, "MainPID")
+        before, start = written(guest, pid), time.monotonic()
+        time.sleep(30)
+        a_day = (written(guest, pid) - before) * 86400 / (time.monotonic() - start)
+        judge(f"{unit} writes little while nobody comes", a_day < 10e6, f"{a_day / 1e6:.2f} MB a day")
+
+
+def written(guest: Guest, pid: str) -> int:
+    """Bytes that a process has caused to be written to a disk."""
+    lines = guest.run("cat", f"/proc/{pid}/io").stdout.splitlines()
+    return int(dict(line.split(": ") for line in lines)["write_bytes"])
+
+
+def try_read_only(guest: Guest) -> None:
+    """The same system with its root read-only: the state folder alone is a disk."""
+    guest.halt()
+    binds = []
+    for name in ("edgeface", "simboard"):
+        state = guest.work / f"state-{name}"
+        subprocess.run(["cp", "-a", str(guest.root / "var/lib" / name), str(state)], check=True)
+        binds.append(f"--bind={state}:/var/lib/{name}")
+    guest.state = guest.work / "state-simboard"
+    guest.boot("--read-only", "--tmpfs=/var/log", "--tmpfs=/var/tmp", *binds)
+    until(guest.serving, "the door serves on a read-only root", BACK_WITHIN_S)
+    refused = guest.run("touch", "/etc/edgeface/x", ok=False).returncode != 0
+    judge("a read-only root: the door serves", refused)
+    fault(guest, "edgeface-doord", "KILL", LOCKED_WITHIN_S, 1)
+    tests = guest.run("edgeface", "audit", "list", ok=False).stdout.count("door_tested")
+    judge("and its log is kept in the state folder", tests > 0, f"{tests} tests of the door in it")
+    done = install(guest, "/srv/bundle", ok=False)
+    judge("the installer says that it can't be written", done.returncode == 1 and "can't be written" in done.stderr)
+    guest.halt()
+    for name in ("edgeface", "simboard"):
+        subprocess.run(
+            ["cp", "-a", f"{guest.work / f'state-{name}'}/.", str(guest.root / "var/lib" / name)], check=True
+        )
+    guest.state = None
+    guest.boot()
+    until(guest.serving, "the door serves after the boot", BACK_WITHIN_S)
+    judge("booted again, writable: the door serves without anybody", True)
 
 
 def main() -> None:
@@ -341,6 +396,8 @@ def main() -> None:
     parser.add_argument("--suite", default="bookworm", help="the Debian to boot (bookworm)")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "trials", help="where roots are kept")
     parser.add_argument("--kills", type=int, default=5, help="how often each service is killed (5)")
+    parts = "kills, hangs, credential, start-limit, writes, roll-back, read-only, uninstall"
+    parser.add_argument("--only", action="append", metavar="PART", help=f"{parts} (all)")
     options = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("try-systemd: this boots a system; run it as root.")
@@ -361,15 +418,19 @@ def main() -> None:
             say(f"booted: {guest.run('systemctl', '--version').stdout.splitlines()[0]}")
             place = unpack(guest, bundle)
             set_up(guest, place)
-            fault(guest, "edgeface-doord", "KILL", LOCKED_WITHIN_S, options.kills)
-            fault(guest, "edgeface", "KILL", LOCKED_WITHIN_S, options.kills)
-            # Hung, not dead: the watchdog. Its 0.7 s come on top; the daemon's silence locks at the door process.
-            fault(guest, "edgeface-doord", "STOP", LOCKED_WITHIN_S + 0.7, 2)
-            fault(guest, "edgeface", "STOP", LOCKED_WITHIN_S, 1)
-            try_credential(guest)
-            try_start_limit(guest)
-            try_roll_back(guest, place)
-            try_uninstall(guest)
+            trials = {
+                "kills": lambda: kills(guest, options.kills),
+                "hangs": lambda: hangs(guest),
+                "credential": lambda: try_credential(guest),
+                "start-limit": lambda: try_start_limit(guest),
+                "writes": lambda: try_writes(guest),
+                "roll-back": lambda: try_roll_back(guest, place),
+                "read-only": lambda: try_read_only(guest),
+                "uninstall": lambda: try_uninstall(guest),
+            }
+            for name, trial in trials.items():
+                if name in (options.only or trials):
+                    trial()
         except RuntimeError as error:
             judge(str(error), False)
             log = guest.run("journalctl", "--no-pager", "-n", "60", "-o", "short-monotonic", ok=False).stdout
