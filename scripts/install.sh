@@ -25,7 +25,7 @@ CONFIG=/etc/edgeface
 STATE=/var/lib/edgeface
 UNITS=/usr/lib/systemd/system
 COMMAND=/usr/local/bin/edgeface
-NEED_MB=700       # a version with its environment (measured: 430 MB), and the bundle unpacked beside it
+NEED_MB=700       # a version with its environment (measured: 330 MB), and the bundle unpacked beside it
 STEADY_S=8        # a service that lives this long after its start is taken to be well
 
 say() { printf 'edgeface: %s\n' "$*"; }
@@ -186,17 +186,16 @@ open_bundle() { # sets $bundle to a folder with a checked bundle
     [ "$for_arch" = "$arch" ] || fail "the bundle is for $for_arch, this machine is $arch; make one with --arch $arch."
     [ -f "$bundle/requirements-$python.txt" ] ||
         fail "the bundle has no packages for Python $python; make one with --python $python."
-    version=$(sed -n 's/^version=//p' "$bundle/BUNDLE")-$(sha256sum "$bundle/SHA256SUMS" | cut -c 1-8)
+    # The same build for another Python, or with other modules, is another version: one in use is never made anew.
+    version=$(sed -n 's/^version=//p' "$bundle/BUNDLE")-$(sha256sum "$bundle/SHA256SUMS" | cut -c 1-8)-py$python
+    [ "$numpy" = own ] || version=$version-$numpy
 }
 
 # ---- a version, aside --------------------------------------------------------------------------------------------
 
 make_version() { # everything in versions/$version; the one in use is not touched
     place=$PREFIX/versions/$version
-    if [ -f "$place/.complete" ] && [ "$(cat "$place/.complete")" = "$python $numpy" ]; then
-        return 0
-    fi
-    [ "$(installed current)" != "$version" ] || say "this version is installed incompletely, or for another Python; again."
+    [ ! -f "$place/.complete" ] || return 0
     rm -rf "$place"
     unfinished=$place
     mkdir -p "$place"
@@ -222,7 +221,7 @@ sys.exit(not any(map(u.find_spec, ("picamera2", "lgpio"))))' 2>/dev/null; then
     cp -R "$bundle/systemd" "$bundle/config" "$bundle/docs" "$place/"
     cp "$bundle/BUNDLE" "$bundle/install.sh" "$bundle/LICENSE" "$place/"
     check_version
-    printf '%s %s\n' "$python" "$numpy" >"$place/.complete"
+    touch "$place/.complete"
     sync -f "$place" 2>/dev/null || sync
     unfinished=''
 }
@@ -303,6 +302,11 @@ place_settings() { # never over what is there, unless it was given
     elif [ ! -e "$CONFIG/edgeface.toml" ]; then
         install -m 644 "$PREFIX/current/config/edgeface.toml" "$CONFIG/edgeface.toml"
     fi
+    # The door process reads an environment file, not the settings; where there is none yet, it is made from them.
+    if [ -z "$relay" ] && [ ! -e "$CONFIG/doord.env" ]; then
+        said=$("$PREFIX/current/venv/bin/edgeface" door options 2>&1 | grep '^EDGEFACE_' || :)
+        [ -z "$said" ] || printf '%s\n' "$said" >"$CONFIG/doord.env"
+    fi
     [ -z "$relay" ] || {
         [ ! -f "$CONFIG/doord.env" ] || cp -p "$CONFIG/doord.env" "$CONFIG/doord.env.before"
         printf 'EDGEFACE_RELAY="%s"\n' "$relay" >"$CONFIG/doord.env"
@@ -360,12 +364,9 @@ do_install() {
     was_active=''
     active edgeface.service && was_active=yes
     if [ "$before" = "$version" ] && [ -f "$PREFIX/versions/$version/.complete" ] && [ -z "$config$relay$start" ]; then
-        place=$PREFIX/versions/$version
-        if [ "$(cat "$place/.complete")" = "$python $numpy" ]; then
-            place_files
-            say "version $version is installed already."
-            return 0
-        fi
+        place_files
+        say "version $version is installed already."
+        return 0
     fi
     make_version
     link current "$version"
@@ -460,7 +461,7 @@ uninstall() {
     rm -rf "$PREFIX"
     ! systemd_runs || systemctl daemon-reload
     if [ -n "$purge" ]; then
-        rm -rf "$STATE" "$CONFIG" /etc/systemd/system/edgeface.service.d /etc/systemd/system/edgeface-doord.service.d
+        rm -rf "$STATE" "$STATE-doord" "$CONFIG" /etc/systemd/system/edgeface.service.d /etc/systemd/system/edgeface-doord.service.d
         rm -f /etc/credstore.encrypted/edgeface-key
         for user in edgeface-doord edgeface; do
             ! id $user >/dev/null 2>&1 || userdel $user || say "the user $user could not be removed (see above)."
