@@ -16,6 +16,7 @@ import math
 from collections.abc import Mapping
 
 from edgeface.domain.door_claims import Claims, Pulse
+from edgeface.domain.door_events import PassageMissed
 from edgeface.domain.door_facts import Energise, Fact, Locked, Outcome, Refusal, Refused, Unlocked, refuse
 from edgeface.domain.door_grants import REMEMBERED_GRANTS, GrantBook, is_grant_id
 from edgeface.domain.door_rules import (
@@ -30,7 +31,6 @@ from edgeface.domain.door_rules import (
 from edgeface.domain.door_sensors import Sensors
 from edgeface.domain.door_signals import ASKED, Signal
 from edgeface.domain.door_view import DoorView
-from edgeface.domain.events import PassageMissed
 
 __all__ = ["LONGEST_PULSE_MS", "REMEMBERED_GRANTS", "SILENCE_MS", "DoorMachine", "DoorRule", "Energise", "Input",
            "Locked", "Mode", "Outcome", "Refusal", "Refused", "Signal", "Unlocked"]  # fmt: skip

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from edgeface.domain.door_events import DoorClosed, DoorForcedOpen, DoorHeldOpen, DoorHeldOpenSoon, DoorOpened
 from edgeface.domain.door_rules import DoorRule
-from edgeface.domain.events import DoorClosed, DoorForcedOpen, DoorHeldOpen, DoorHeldOpenSoon, DoorOpened, Event
+from edgeface.domain.events import Event
 
 
 class Leaf:

@@ -18,18 +18,22 @@ class Change:
 
 
 class Debounce:
-    """One input. `stable` is None until the first level has stood still for `debounce_ms`."""
+    """One input. Its first level is taken as it is, and what follows is a change; where `at_rest`, the start is a
+    rest, and to be active at the first reading is news already."""
 
-    def __init__(self, debounce_ms: int) -> None:
+    def __init__(self, debounce_ms: int, at_rest: bool = False) -> None:
         if not 0 <= debounce_ms <= LONGEST_DEBOUNCE_MS:
             raise ValueError(f"debounce_ms must be 0 to {LONGEST_DEBOUNCE_MS}, not {debounce_ms}")
         self._for_s = debounce_ms / 1000
         self._candidate: bool | None = None
         self._since_s = 0.0
-        self.stable: bool | None = None
+        self.stable: bool | None = False if at_rest else None
 
     def sample(self, active: bool, now_s: float) -> Change | None:
         """One reading of the raw level; the change, once it counts."""
+        if self.stable is None:
+            self.stable = active
+            return Change(active, now_s, True)
         if active == self.stable:
             self._candidate = None
             return None
@@ -37,5 +41,5 @@ class Debounce:
             self._candidate, self._since_s = active, now_s
         if now_s < self._since_s + self._for_s:
             return None
-        first, self.stable, self._candidate = self.stable is None, active, None
-        return Change(active, self._since_s, first)
+        self.stable, self._candidate = active, None
+        return Change(active, self._since_s, False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgeface.domain.door_claims import Claims
+from edgeface.domain.door_events import DoorModeChanged, FreeAccessEnded, FreeAccessStarted
 from edgeface.domain.door_facts import Energise, Fact, Locked, Outcome, Unlocked
-from edgeface.domain.events import DoorModeChanged, FreeAccessEnded, FreeAccessStarted
 
 
 class Latch:

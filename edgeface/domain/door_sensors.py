@@ -6,10 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from edgeface.domain.door_claims import Claims
 from edgeface.domain.door_contact import Leaf
-from edgeface.domain.door_inputs import Change, Debounce
-from edgeface.domain.door_rules import DoorRule, Input, Relock
-from edgeface.domain.events import (
-    Event,
+from edgeface.domain.door_events import (
     ExitButtonFreed,
     ExitButtonStuck,
     ExitRequested,
@@ -20,7 +17,11 @@ from edgeface.domain.events import (
     TamperEnded,
     TamperStarted,
 )
+from edgeface.domain.door_inputs import Change, Debounce
+from edgeface.domain.door_rules import DoorRule, Input, Relock
+from edgeface.domain.events import Event
 
+_AT_REST = (Input.FIRE, Input.TAMPER)  # to burn when the process begins is news; to stand open is a state
 _ORDER = (Input.FIRE, Input.REX, Input.CONTACT, Input.PASSAGE, Input.TAMPER)  # an exit goes before the opening
 
 
@@ -29,7 +30,7 @@ class Sensors:
 
     def __init__(self, rule: DoorRule, inputs: Mapping[Input, int], claims: Claims) -> None:
         self._rule, self._claims = rule, claims
-        self._inputs = {name: Debounce(inputs[name]) for name in _ORDER if name in inputs}
+        self._inputs = {name: Debounce(inputs[name], name in _AT_REST) for name in _ORDER if name in inputs}
         self.leaf = Leaf(rule)
         self.tampered = False
         self._used = False  # somebody went through since the last grant
@@ -100,9 +101,7 @@ class Sensors:
         return self._tamper(change, now_s)
 
     def _fire(self, change: Change, now_s: float) -> tuple[str, list[Event]]:
-        was, self._claims.fire = self._claims.fire, change.active
-        if was == change.active:
-            return "fire_ended", []
+        self._claims.fire = change.active
         return "fire_ended", [FireReleaseStarted(now_s) if change.active else FireReleaseEnded(now_s)]
 
     def _rex(self, change: Change, now_s: float) -> tuple[str, list[Event]]:
@@ -143,7 +142,5 @@ class Sensors:
         return "passed", [PassageUngranted(now_s)] if ungranted else []
 
     def _tamper(self, change: Change, now_s: float) -> tuple[str, list[Event]]:
-        was, self.tampered = self.tampered, change.active
-        if was == change.active:
-            return "relocked", []
+        self.tampered = change.active
         return "relocked", [TamperStarted(now_s) if change.active else TamperEnded(now_s)]

@@ -17,6 +17,7 @@ from support.simboard import Simboard, wait_for
 
 from edgeface.adapters.door.driver import RelaySpec
 from edgeface.adapters.door.process import DoorProcess
+from edgeface.adapters.door.remote import RemoteDoor
 from edgeface.domain.errors import DoorUnavailable
 
 pytestmark = pytest.mark.e2e
@@ -80,12 +81,16 @@ def refusal(*command: str) -> tuple[int, str]:
 
 def test_a_live_door_process_is_not_robbed_of_its_socket(tmp_path: Path) -> None:
     """The second one, for another pin, ends; the first one's clients notice nothing."""
-    with Simboard(tmp_path, "17,18") as board, Doord(tmp_path, board) as doord, Client(doord.socket) as client:
+    with Simboard(tmp_path, "17,18") as board, Doord(tmp_path, board) as doord:
+        door = RemoteDoor(doord.socket, connect_timeout_s=10, reply_timeout_s=10)
+        assert door.wait_connected(20)
         code, said = refusal(*[word.replace("17", "18") if word == "17" else word for word in doord.command])
         assert code == 69
         assert "Another door process" in said
-        assert client.ask(op="ping")["ok"] is True
+        assert door.status().locked
+        assert door.poll_events() == []
         assert board.owner_pid(17) == doord.pid
+        door.close()
 
 
 def test_what_is_not_a_socket_is_left_alone(tmp_path: Path, board: Simboard) -> None:

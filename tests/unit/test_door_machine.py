@@ -19,7 +19,7 @@ from edgeface.domain.door import (
     Refused,
     Unlocked,
 )
-from edgeface.domain.events import DoorModeChanged
+from edgeface.domain.door_events import DoorModeChanged
 
 A = "a" * 32
 B = "b" * 32

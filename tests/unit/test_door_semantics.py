@@ -10,14 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeface.domain.door import DoorMachine, DoorRule, Energise, Input, Locked, Mode, Outcome, Refused, Unlocked
-from edgeface.domain.door_rules import LONGEST_LEASE_MS, GrantAction, Relock
-from edgeface.domain.events import (
+from edgeface.domain.door_events import (
     DoorClosed,
     DoorForcedOpen,
     DoorHeldOpen,
     DoorHeldOpenSoon,
     DoorOpened,
-    Event,
     ExitButtonFreed,
     ExitButtonStuck,
     ExitRequested,
@@ -31,6 +29,8 @@ from edgeface.domain.events import (
     TamperEnded,
     TamperStarted,
 )
+from edgeface.domain.door_rules import LONGEST_LEASE_MS, GrantAction, Relock
+from edgeface.domain.events import Event
 
 IDS = [f"{n:032x}" for n in range(64)]
 A, B = IDS[10], IDS[11]

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from edgeface.domain.door_inputs import DEFAULT_DEBOUNCE_MS
 from edgeface.domain.door_rules import Input
 from edgeface.domain.errors import DoorUnavailable
+
+T = TypeVar("T")
 
 DRIVERS = ("gpiozero", "gpiochip", "simboard")
 BUSY_RETRY_S = 0.8  # the kernel, or a board, may take a moment to free the pin of a process that died
@@ -114,10 +116,20 @@ def open_relay_patiently(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Relay:
     """Like `open_relay`, but tries again for `for_s` while the pin is busy."""
+    return open_patiently(lambda: opener(spec), for_s, now, sleep)
+
+
+def open_patiently(
+    opener: Callable[[], T],
+    for_s: float = BUSY_RETRY_S,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Whatever `opener` opens; tries again for `for_s` while a pin is busy."""
     give_up_s = now() + for_s
     while True:
         try:
-            return opener(spec)
+            return opener()
         except PinBusy:
             if now() >= give_up_s:
                 raise

@@ -6,6 +6,7 @@ import os
 import select
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgeface.adapters.door.driver import RelaySpec
@@ -13,12 +14,13 @@ from edgeface.domain.errors import DoorUnavailable
 
 
 class DoorProcess:
-    """Guard and door process end, locked, when this process ends in whatever way. Not thread-safe."""
+    """Guard and door process end, locked, when this process ends in whatever way. `more`: options of the door process
+    (Fittings.to_args). Not thread-safe."""
 
-    def __init__(self, relay: RelaySpec, socket_path: Path, max_pulse_ms: int) -> None:
+    def __init__(self, relay: RelaySpec, socket_path: Path, max_pulse_ms: int, more: Sequence[str] = ()) -> None:
         self._socket = socket_path
         self._command = [sys.executable, *(["-I"] if sys.flags.isolated else []), "-m", "edgeface.doord.guard"]
-        self._command += ["--socket", str(socket_path), "--max-pulse-ms", str(max_pulse_ms), *relay.to_args()]
+        self._command += ["--socket", str(socket_path), "--max-pulse-ms", str(max_pulse_ms), *relay.to_args(), *more]
         self._guard: subprocess.Popen[bytes] | None = None
         self._ready: int | None = None  # the end of a pipe that the door process writes to once it serves
 
