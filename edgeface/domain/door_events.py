@@ -139,3 +139,38 @@ class PassbackSeen(Event):
     kind: ClassVar[str] = "passback_seen"
     person: str
     early_s: float
+
+
+SENTENCES: dict[str, str] = {
+    DoorModeChanged.kind: "The door's mode was changed; it stays until it is changed again.",
+    DoorOpened.kind: "The door was opened.",
+    DoorClosed.kind: "The door was closed.",
+    DoorHeldOpenSoon.kind: "The door stands open. Close it, or the alarm follows.",
+    DoorHeldOpen.kind: "The door is held open. Close it; see whether something blocks it.",
+    DoorForcedOpen.kind: "The door was opened while it was locked, and nobody asked to exit. Go and see.",
+    ExitRequested.kind: "Somebody asked to exit.",
+    ExitButtonStuck.kind: "The exit button stays pressed. Free it, or look for a short circuit.",
+    ExitButtonFreed.kind: "The exit button is free again.",
+    FireReleaseStarted.kind: "The fire input is active: the door is unlocked for everybody.",
+    FireReleaseEnded.kind: "The fire input is at rest again; the mode that was set is in force.",
+    TamperStarted.kind: "The device's case was opened. Go and see.",
+    TamperEnded.kind: "The device's case is closed again.",
+    FreeAccessStarted.kind: "Free access has begun, as scheduled.",
+    FreeAccessEnded.kind: "Scheduled free access has ended.",
+    PassageSeen.kind: "Somebody went through on a grant.",
+    PassageMissed.kind: "A grant ended and nobody went through.",
+    PassageUngranted.kind: "Somebody went through the turnstile without a grant. Go and see.",
+    PassbackSeen.kind: "Somebody who went in came in again without being seen to leave.",
+}
+ALARMS = frozenset(
+    kind.kind
+    for kind in (
+        DoorHeldOpen,
+        DoorForcedOpen,
+        ExitButtonStuck,
+        FireReleaseStarted,
+        TamperStarted,
+        PassageUngranted,
+        PassbackSeen,
+    )
+)
