@@ -131,7 +131,9 @@ class Door(BaseModel):
     socket: OptionalPath = setting(None, "Socket of the door process; unset: door.sock in run_dir.")
     board_socket: OptionalPath = setting(None, "Socket of the simulated board; unset: board.sock in run_dir.")
     mode_file: OptionalPath = setting(
-        None, "Where the door process keeps lockdown and free access; unset: door-mode.json in state_dir."
+        None,
+        "Where the door process keeps lockdown and free access; unset: door-mode.json in state_dir, under systemd "
+        "mode.json in the unit's own folder.",
     )
     start_process: bool | Literal["auto"] = setting(
         "auto", "Whether `edgeface run` starts the door process itself; auto: yes, except under systemd."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from edgeface.adapters.door.driver import InputSpec, RelaySpec
 from edgeface.adapters.door.fittings import Fittings, LampSpec
@@ -10,6 +11,8 @@ from edgeface.app.settings import Settings
 from edgeface.app.settings_door import NOT_WIRED
 from edgeface.domain.door_rules import DoorRule, GrantAction, Input, Relock
 from edgeface.domain.errors import ConfigError
+
+UNITS_MODE_FILE = Path("/var/lib/edgeface-doord/mode.json")  # the state folder of edgeface-doord.service
 
 
 def relay_of(settings: Settings) -> RelaySpec:
@@ -63,7 +66,9 @@ def doord_environment(settings: Settings) -> list[str]:
     lines = {
         "EDGEFACE_RELAY": relay_of(settings).to_args(),
         "EDGEFACE_MAX_PULSE_MS": [str(settings.door.max_pulse_ms)],
-        "EDGEFACE_DOOR_OPTIONS": replace(fittings_of(settings), state_file=settings.door.mode_file).to_args(),
+        "EDGEFACE_DOOR_OPTIONS": replace(
+            fittings_of(settings), state_file=settings.door.mode_file or UNITS_MODE_FILE
+        ).to_args(),
     }
     for args in lines.values():
         if any(set(arg) & set(" \"'\\$\n") for arg in args):

@@ -105,7 +105,7 @@ def test_settings_become_fittings() -> None:
 def test_the_default_settings_are_the_default_rule() -> None:
     """A door process that is started by hand behaves as one that the daemon starts."""
     assert fittings_of(Settings()).rule == DoorRule()
-    assert "EDGEFACE_DOOR_OPTIONS=" in doord_environment(Settings())
+    assert doord_environment(Settings())[2] == "EDGEFACE_DOOR_OPTIONS=--state-file /var/lib/edgeface-doord/mode.json"
 
 
 @pytest.mark.parametrize(
