@@ -9,7 +9,8 @@
 #
 #   --unattended      ask nothing
 #   --config FILE     becomes /etc/edgeface/edgeface.toml
-#   --relay OPTIONS   the relay, as "--driver gpiozero --pin 17 --active-low"; becomes /etc/edgeface/doord.env
+#   --relay OPTIONS   another relay than the settings': "--driver gpiozero --pin 17 --active-low"; becomes
+#                     /etc/edgeface/doord.env, which otherwise is made from the settings (`edgeface door options`)
 #   --start           start the services, also where nothing was running before
 #   --numpy KIND      own: what comes with edgeface; system: this system's numpy (picamera2 on Bookworm needs that);
 #                     opencv: this system's numpy and OpenCV (GStreamer on a Jetson). Left out: what fits this system
@@ -233,6 +234,7 @@ check_version() { # does it run here, with the settings that are in force?
     [ -n "$wanted" ] || { [ ! -f "$CONFIG/edgeface.toml" ] || wanted=$CONFIG/edgeface.toml; }
     if [ -n "$wanted" ]; then
         said=$("$run" config check --config "$wanted" 2>&1) || fail "the settings don't suit this version: $said"
+        said=$("$run" door options --config "$wanted" 2>&1) || fail "the door's settings don't suit this version: $said"
     fi
     # Three pictures of nothing through the real models: their hashes, the runtime, OpenCV and numpy.
     mkdir "$scratch/pictures"
@@ -295,27 +297,31 @@ make_users() {
 }
 
 place_settings() { # never over what is there, unless it was given
+    rm -f "$CONFIG/edgeface.toml.before" "$CONFIG/doord.env.before"
     if [ -n "$config" ]; then
-        [ ! -f "$CONFIG/edgeface.toml" ] || cp -p "$CONFIG/edgeface.toml" "$CONFIG/edgeface.toml.before"
-        install -m 644 "$config" "$CONFIG/.edgeface.toml.new"
-        mv "$CONFIG/.edgeface.toml.new" "$CONFIG/edgeface.toml"
+        put edgeface.toml <"$config"
     elif [ ! -e "$CONFIG/edgeface.toml" ]; then
-        install -m 644 "$PREFIX/current/config/edgeface.toml" "$CONFIG/edgeface.toml"
+        put edgeface.toml <"$PREFIX/current/config/edgeface.toml"
     fi
-    # The door process reads an environment file, not the settings; where there is none yet, it is made from them.
-    if [ -z "$relay" ] && [ ! -e "$CONFIG/doord.env" ]; then
-        said=$("$PREFIX/current/venv/bin/edgeface" door options 2>&1 | grep '^EDGEFACE_' || :)
-        [ -z "$said" ] || printf '%s\n' "$said" >"$CONFIG/doord.env"
+    # The door process reads an environment file, not the settings; it is made from them.
+    if [ -n "$relay" ]; then
+        printf 'EDGEFACE_RELAY=%s\n' "$relay" | put doord.env
+    elif [ -n "$config" ] || [ ! -e "$CONFIG/doord.env" ]; then
+        said=$("$PREFIX/current/venv/bin/edgeface" door options --config "$CONFIG/edgeface.toml") ||
+            fail "the door process's options can't be made of these settings (see above)."
+        printf '%s\n' "$said" | put doord.env
     fi
-    [ -z "$relay" ] || {
-        [ ! -f "$CONFIG/doord.env" ] || cp -p "$CONFIG/doord.env" "$CONFIG/doord.env.before"
-        printf 'EDGEFACE_RELAY="%s"\n' "$relay" >"$CONFIG/doord.env"
-    }
+}
+
+put() { # put NAME <content: whole or not at all; what was there is kept as NAME.before
+    [ ! -f "$CONFIG/$1" ] || cp -p "$CONFIG/$1" "$CONFIG/$1.before"
+    cat >"$CONFIG/.$1.new"
+    mv "$CONFIG/.$1.new" "$CONFIG/$1"
 }
 
 restore_settings() { # what place_settings has replaced
-    for given in "${config:+edgeface.toml}" "${relay:+doord.env}"; do
-        [ -z "$given" ] || [ ! -f "$CONFIG/$given.before" ] || mv "$CONFIG/$given.before" "$CONFIG/$given"
+    for name in edgeface.toml doord.env; do
+        [ ! -f "$CONFIG/$name.before" ] || mv "$CONFIG/$name.before" "$CONFIG/$name"
     done
 }
 

@@ -57,7 +57,7 @@ def options(config: ConfigOption = None) -> None:
     from edgeface.app.wiring_door import doord_environment
 
     for line in doord_environment(load_settings(config)):
-        say(line)
+        typer.echo(line)
 
 
 @app.command(epilog=examples("edgeface door status", "edgeface door status --json"))

@@ -34,10 +34,12 @@ ExecStart=/usr/lib/edgeface/current/venv/bin/python -I -m edgeface.adapters.door
 [Install]
 WantedBy=multi-user.target
 """
-RELAY = "--driver simboard --board-socket /run/simboard/board.sock --pin 17"
 SETTINGS = """[camera]
 source = "replay:/usr/share/edgeface-trial"
 loop = true
+[door]
+driver = "simboard"
+board_socket = "/run/simboard/board.sock"
 """
 PICTURES = """
 import cv2, numpy as np, sys
@@ -253,7 +255,7 @@ def set_up(guest: Guest, bundle: str) -> None:
     (guest.root / "etc/systemd/system/simboard.service").write_text(BOARD)
     (guest.root / "etc/trial.toml").write_text(SETTINGS)
     guest.run("systemctl", "enable", "--now", "simboard.service")
-    install(guest, bundle, "--config", "/etc/trial.toml", "--relay", RELAY, "--start")
+    install(guest, bundle, "--config", "/etc/trial.toml", "--start")
     until(guest.serving, "the door serves", BACK_WITHIN_S)
     for unit, user in (("edgeface.service", "edgeface"), ("edgeface-doord.service", "edgeface-doord")):
         owner = guest.run("ps", "-o", "user:20=", "-p", guest.show(unit, "MainPID")).stdout.strip()
@@ -348,7 +350,15 @@ def try_uninstall(guest: Guest) -> None:
     left = guest.run("find", "/", "-xdev", "-name", "*edgeface*", "-not", "-path", "/proc/*", "-not", "-path", "/srv/*",
                      ok=False).stdout.split()  # fmt: skip
     left = [p for p in left if not p.startswith(("/var/log", "/usr/share/edgeface-trial", "/sys", "/run"))]
-    kept = {"/etc/edgeface", "/etc/edgeface/edgeface.toml", "/etc/edgeface/edgeface.toml.before", "/var/lib/edgeface"}
+    kept = {
+        "/etc/edgeface",
+        "/etc/edgeface/edgeface.toml",
+        "/etc/edgeface/edgeface.toml.before",
+        "/etc/edgeface/doord.env",
+        "/etc/edgeface/doord.env.before",
+        "/var/lib/edgeface",
+        "/var/lib/edgeface-doord",
+    }
     judge("the uninstaller leaves the people and the settings alone", set(left) <= kept, " ".join(sorted(left)))
     judge("and stops both services", not guest.active("edgeface") and not guest.active("edgeface-doord"))
     guest.run("systemctl", "stop", "simboard")  # runs as the door process's user
@@ -361,7 +371,7 @@ def try_writes(guest: Guest) -> None:
     """What the services write: where, and how much while nobody comes."""
     log = guest.run("find", "/", "-xdev", "(", "-user", "edgeface", "-o", "-user", "edgeface-doord", ")", "-type", "f",
                     "-not", "-path", "/var/lib/simboard/*", ok=False).stdout.split()  # fmt: skip
-    strangers = [p for p in log if not p.startswith("/var/lib/edgeface/")]
+    strangers = [p for p in log if not p.startswith(("/var/lib/edgeface/", "/var/lib/edgeface-doord/"))]
     judge("everything that edgeface wrote is in its state folder", not strangers, " ".join(sorted(log)))
     for unit in ("edgeface", "edgeface-doord"):
         pid = guest.show(unit, "MainPID")
@@ -381,7 +391,7 @@ def try_read_only(guest: Guest) -> None:
     """The same system with its root read-only: the state folder alone is a disk."""
     guest.halt()
     binds = []
-    for name in ("edgeface", "simboard"):
+    for name in ("edgeface", "edgeface-doord", "simboard"):
         state = guest.work / f"state-{name}"
         subprocess.run(["cp", "-a", str(guest.root / "var/lib" / name), str(state)], check=True)
         binds.append(f"--bind={state}:/var/lib/{name}")
@@ -396,7 +406,7 @@ def try_read_only(guest: Guest) -> None:
     done = install(guest, "/srv/bundle", ok=False)
     judge("the installer says that it can't be written", done.returncode == 1 and "can't be written" in done.stderr)
     guest.halt()
-    for name in ("edgeface", "simboard"):
+    for name in ("edgeface", "edgeface-doord", "simboard"):
         subprocess.run(
             ["cp", "-a", f"{guest.work / f'state-{name}'}/.", str(guest.root / "var/lib" / name)], check=True
         )
