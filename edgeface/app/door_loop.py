@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
+from edgeface.app.door_lights import DoorLights
 from edgeface.app.execution import Executor
 from edgeface.app.people import LiveGallery, Snapshot
 from edgeface.app.recorder import Recorder
@@ -82,6 +83,7 @@ class DoorLoop:
         self._tracker, self._motion, self._pace = Tracker(rules.tracker), MotionGate(), Pace()
         self._failures, self._spoofs = TrackLockout(rules.failures), DoorLockout(rules.spoofs)
         self._cooldown = Cooldown(rules.cooldown_s)
+        self._lights = DoorLights(door, clock, rules.lights)
         self._executor = Executor(door, recorder, clock, rules, self._failures, self._spoofs, self._cooldown, rng)
         self._subjects: dict[int, Subject] = {}
         self._primary: int | None = None
@@ -121,6 +123,10 @@ class DoorLoop:
     @property
     def rules(self) -> Rules:
         return self._rules
+
+    def door_event(self, event: Event) -> None:
+        """What the door process reported: locked again, somebody went through. From any thread."""
+        self._executor.door_event(event)
 
     def camera_lost(self) -> None:
         """No frames for a while: what was seen before is history, and evidence must not bridge the gap. (The tracks
@@ -227,6 +233,7 @@ class DoorLoop:
             schedule_open=person is not None and timetable.allows(person.schedule, utc),
             time_matters=person is not None and needs_clock(person, timetable),
             cooldown_s=self._cooldown.remaining_s(person.id, now) if person is not None else 0.0,
+            passback_s=self._executor.passback_s(person.id, now) if person is not None else 0.0,
             door_ok=True,  # asked by the grant itself: an answer from before would be a guess
             audit_ok=self._recorder.fault is None,
         )
@@ -240,7 +247,9 @@ class DoorLoop:
         if isinstance(decision, Deny):
             subject.hint = decision.reason.value
             self._executor.deny(decision, subject)
+            self._lights.denied()
             return decision
+        self._lights.look()
         subject.hint = decision.hint.value if isinstance(decision.hint, QualityIssue) else decision.hint
         return decision
 

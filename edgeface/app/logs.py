@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
+from edgeface.domain.door_events import ALARMS, SENTENCES
 from edgeface.domain.events import Event
 
 # structlog takes rich for its console's tracebacks where it finds it: fifty modules, a third of its import, and
@@ -30,7 +31,7 @@ _KEPT = "\n\t"  # in tracebacks alone
 _QUIET_SCORES = ("score", "margin")  # fifty to two hundred of them recover a template
 _WARNINGS = frozenset(
     ("spoof_refused", "lockout_started", "tailgating_seen", "door_process_lost", "camera_lost", "liveness_unavailable",
-     "frames_too_slow", "record_refused", "storage_fault")
+     "frames_too_slow", "record_refused", "storage_fault", *ALARMS)
 )  # fmt: skip
 
 
@@ -81,6 +82,8 @@ def log_event(
     line = {key: value for key, value in line.items() if value is not None and (scores or key not in _QUIET_SCORES)}
     if timings_ms:
         line["ms"] = {stage: round(value, 2) for stage, value in timings_ms.items()}
+    if kind in SENTENCES:
+        line["sentence"] = SENTENCES[kind]
     (log.warning if kind in _WARNINGS else log.info)(kind, **line)
 
 

@@ -17,13 +17,13 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edgeface.app import paths, settings_help
+from edgeface.app.settings_door import Door, Turnstile, refuse_shared_pins
 from edgeface.app.settings_fields import OptionalPath, setting
 from edgeface.app.settings_groups import (
     Audit,
     Camera,
     Control,
     Decision,
-    Door,
     Gallery,
     Liveness,
     Lockout,
@@ -34,7 +34,7 @@ from edgeface.app.settings_groups import (
     Vision,
 )
 from edgeface.domain.errors import ConfigError
-from edgeface.domain.schedule import time_zone
+from edgeface.domain.schedule import ALWAYS, time_zone
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     decision: Decision = Field(default_factory=Decision, description="From recognised to let in.")
     lockout: Lockout = Field(default_factory=Lockout, description="What happens to those who try again and again.")
     door: Door = Field(default_factory=Door, description="The relay and the process that owns it.")
+    turnstile: Turnstile = Field(default_factory=Turnstile, description="A turnstile instead of a door.")
     gallery: Gallery = Field(default_factory=Gallery, description="Where the enrolled people are kept.")
     audit: Audit = Field(default_factory=Audit, description="The record of what happened.")
     control: Control = Field(default_factory=Control, description="How other programs reach the running daemon.")
@@ -125,6 +126,27 @@ class Settings(BaseSettings):
                     f"run_dir, or a shorter {key}"
                 )
         return self
+
+    def _the_door_fits_together(self) -> Settings:
+        refuse_shared_pins(self.door, self.turnstile)
+        known = (ALWAYS, *(schedule.name for schedule in self.schedule))
+        if self.door.free_schedule and self.door.free_schedule not in known:
+            raise ValueError(f"door.free_schedule names {self.door.free_schedule!r}, which is no schedule")
+        if self.turnstile.enabled and self.turnstile.timeout_ms > self.door.max_pulse_ms:
+            raise ValueError(
+                f"turnstile.timeout_ms ({self.turnstile.timeout_ms}) must not be above door.max_pulse_ms "
+                f"({self.door.max_pulse_ms})"
+            )
+        return self
+
+    @property
+    def pulse_ms(self) -> int:
+        """What a grant asks for."""
+        return self.turnstile.timeout_ms if self.turnstile.enabled else self.door.pulse_ms
+
+    @property
+    def mode_file(self) -> Path:
+        return self.door.mode_file or self.state_dir / "door-mode.json"
 
     @property
     def models_folder(self) -> Path:
