@@ -30,7 +30,7 @@ from edgeface.domain.events import (
     TailgatingSeen,
 )
 from edgeface.domain.lockout import DoorLockout, TrackLockout
-from edgeface.domain.motion import MotionGate
+from edgeface.domain.motion import IdleGate, MotionGate
 from edgeface.domain.pace import FrameRate, Pace
 from edgeface.domain.policy import Evidence, decide
 from edgeface.domain.quality import assess
@@ -42,7 +42,6 @@ from edgeface.ports import Clock, Door, Embedder, FaceDetector, LandmarkModel, S
 
 T = TypeVar("T")
 
-IDLE_AFTER_S = 2.0  # an empty, still doorway this long: the detector slows down
 LOOK_AGAIN_S = 1.0  # how often a locked-out face is asked whether the lockout is its own
 
 
@@ -87,8 +86,7 @@ class DoorLoop:
         self._executor = Executor(door, recorder, clock, rules, self._failures, self._spoofs, self._cooldown, rng)
         self._subjects: dict[int, Subject] = {}
         self._primary: int | None = None
-        self._last_busy_s = self._last_look_s = float("-inf")
-        self._watching = False
+        self._idle = IdleGate(rules.idle_fps)
         self._rate = FrameRate()
         self._told_unavailable = False
         self.mode = "normal"
@@ -103,15 +101,13 @@ class DoorLoop:
         self.timings = {}
         self._rate.add(now)
         self._report_lockouts(now)
-        if self._idle(frame, now):
+        if self._idle.skips(now, lambda: self._moved(frame)):
             return None
         faces = self._timed("detect", lambda: self._vision.detector.detect(frame.pixels))
         tracks = self._tracker.update(faces, now)
         for gone in self._tracker.ended:
             self._forget(gone, now)
-        self._watching = bool(tracks)
-        if tracks:
-            self._last_busy_s = now
+        self._idle.looked(bool(tracks), now)
         chosen = primary(tracks, self._primary)
         self._primary = chosen.id if chosen is not None else self._held_primary(tracks)
         self._report_tailgating(tracks, now)
@@ -255,16 +251,8 @@ class DoorLoop:
 
     # -- around it --------------------------------------------------------------------------------------------------
 
-    def _idle(self, frame: Frame, now: float) -> bool:
-        if self._watching:  # somebody is there: no need to ask whether something moves
-            self._last_look_s = now
-            return False
-        if self._rules.motion_wake and self._timed("motion", lambda: self._motion.moved(frame.pixels)):
-            self._last_busy_s = now
-        if now - self._last_busy_s <= IDLE_AFTER_S or now - self._last_look_s >= 1.0 / self._rules.idle_fps:
-            self._last_look_s = now
-            return False
-        return True
+    def _moved(self, frame: Frame) -> bool:
+        return self._rules.motion_wake and self._timed("motion", lambda: self._motion.moved(frame.pixels))
 
     def _keep_pace(self, t_s: float, late: bool) -> None:
         if self._pace.add(t_s, late):
