@@ -88,8 +88,8 @@ def fetch(lines: list[str], python: str, machine: str, into: Path) -> None:
             "-r", str(named))  # fmt: skip
         if source:
             named.write_text("\n".join(without_markers(source)) + "\n", encoding="utf-8")
-            pip("wheel", "-qq", "--no-deps", "--no-build-isolation", "--use-pep517", "--require-hashes",
-                "-w", str(into), "-r", str(named))  # fmt: skip
+            pip("wheel", "-qq", "--no-deps", "--no-build-isolation", "--use-pep517", "--require-hashes", "-w",
+                str(into), "-r", str(named))  # fmt: skip
 
 
 def without_markers(lines: list[str]) -> list[str]:
