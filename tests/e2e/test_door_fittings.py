@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,11 @@ import pytest
 from support.doord import Client, Doord, grant_id
 from support.simboard import Simboard, wait_for
 
+from edgeface.adapters.door.driver import InputSpec, RelaySpec
+from edgeface.adapters.door.fittings import Fittings
+from edgeface.adapters.door.process import DoorProcess
 from edgeface.adapters.door.remote import RemoteDoor
+from edgeface.domain.door_rules import Input
 from edgeface.domain.errors import GrantRefused
 from edgeface.domain.events import Event
 
@@ -257,3 +262,36 @@ def test_a_board_whose_inputs_cannot_be_read_ends_the_door_process(board: Simboa
     board.kill()
     assert doord.process is not None
     assert doord.process.wait(20) == 69
+
+
+def test_the_daemons_own_is_kept_with_all_that_is_fitted_to_it(tmp_path: Path) -> None:
+    """Guard and door process are killed at a fail-safe door in free access: the lock command pulls the relay in, and
+    what starts anew knows of the contact and of the mode."""
+    relay = RelaySpec("simboard", RELAY, fail_safe=True, board_socket=str(tmp_path / "board.sock"))
+    fitted = Fittings((InputSpec(Input.CONTACT, CONTACT),), state_file=tmp_path / "mode.json")
+    stop, said = threading.Event(), list[str]()
+    with Simboard(tmp_path, PINS) as board:
+        process = DoorProcess(relay, tmp_path / "door.sock", 9000, fitted.to_args())
+        process.start()
+        keeper = threading.Thread(target=process.keep, args=(stop, said.append))
+        keeper.start()
+        door = RemoteDoor(tmp_path / "door.sock", connect_timeout_s=20)
+        door.set_mode("free_access")
+        board.wait_level(0)
+        guard, owner = process.pid, board.owner_pid()
+        assert guard
+        assert owner  # 0 would mean ourselves
+        drive(board, CONTACT, 1)
+        os.kill(guard, signal.SIGSTOP)  # so that it can't lock in between
+        os.kill(owner, signal.SIGKILL)
+        os.kill(guard, signal.SIGKILL)
+        wait_for(lambda: board.owner_pid() not in (0, owner) and board.level() == 0, "free access again")
+        wait_for(lambda: door.connected and door.status().contact == "open", "the contact is listened to")
+        assert [edge.level for edge in board.edges()] == [1, 0, 1, 0]
+        assert door.status().mode == "free_access"
+        stop.set()
+        keeper.join()
+        door.close()
+        process.stop()
+        assert (board.level(), board.owner_pid()) == (1, 0)
+    assert said
