@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgeface.adapters.door.driver import InputSpec, RelaySpec
 from edgeface.adapters.door.fittings import Fittings, LampSpec
+from edgeface.adapters.door.pins import check, this_board
 from edgeface.app.settings import Settings
 from edgeface.app.settings_door import NOT_WIRED
 from edgeface.domain.door_rules import DoorRule, GrantAction, Input, Relock
@@ -58,6 +59,11 @@ def fittings_of(settings: Settings) -> Fittings:
     pins = {"green": signals.green_pin, "red": signals.red_pin, "buzzer": signals.buzzer_pin}
     lamps = tuple(LampSpec(n, pin, not signals.active_high) for n, pin in pins.items() if pin != NOT_WIRED)
     return Fittings(inputs, lamps, rule_of(settings), settings.mode_file)
+
+
+def require_right_pins(settings: Settings) -> None:
+    """What the door process refuses at its start. Raises ConfigError."""
+    check(relay_of(settings), fittings_of(settings), this_board())
 
 
 def doord_environment(settings: Settings) -> list[str]:
