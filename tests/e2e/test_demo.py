@@ -123,6 +123,7 @@ def test_picture_and_table_of_the_whole_demo_fit_any_terminal(
         Happened(11.0, "spoof_refused", {"reason": "spoof"}),
         Happened(18.0, "access_granted", {"person": COLLINS}),
         Happened(18.01, "door_unlocked", {}),
+        Happened(26.0, "hint", {"hint": "look_at_camera"}),
         Happened(31.0, "access_granted", {"person": COLLINS}),
         Happened(31.01, "door_unlocked", {}),
         Happened(33.5, "tailgating_seen", {}),
