@@ -94,7 +94,7 @@ def clean_text(text: str, longest: int = LONGEST_TEXT, keep: str = "") -> str:
         text = text[: longest - 1] + "…"
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if c in keep or unicodedata.category(c)[0] != "C" else _code(c) for c in text)
+    return "".join(_code(c) if c not in keep and _moves(c) else c for c in text)
 
 
 def clean_values(_: object, __: str, line: EventDict) -> EventDict:
@@ -117,6 +117,11 @@ def _clean(value: Any, depth: int) -> Any:
     if depth < DEEPEST and isinstance(value, (list, tuple, set, frozenset)):
         return [_clean(v, depth + 1) for v in value]
     return clean_text(str(value))
+
+
+def _moves(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind[0] == "C" or kind in ("Zl", "Zp")  # control, format, unassigned; the two separators break lines too
 
 
 def _code(character: str) -> str:
