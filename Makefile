@@ -23,7 +23,7 @@ venv: ## the environment of a device: runtime alone
 	@$(SETUP) build runtime $(PINS)
 
 dev: ## the environment with everything: demo, tests, lint
-	@$(SETUP) --system strace=strace -- build runtime demo test
+	@$(SETUP) --system strace=strace systemd-analyze=systemd shellcheck=shellcheck -- build runtime demo test
 
 demo: ## the whole daemon on a virtual camera: people come to the door, a table says what happened
 	@$(SETUP) build runtime demo

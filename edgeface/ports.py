@@ -69,12 +69,17 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DoorStatus:
-    """`mode`: normal, lockdown, free_access; `relay_energised` is the pin's logical state now."""
+    """`mode`: normal, lockdown, free_access. `held_by`: what holds the door unlocked, a cause of DoorUnlocked; None
+    where it is locked. `contact`: open, closed, None where none is wired. `alarms` that stand: fire,
+    forced_open, held_open, tamper, exit_button_stuck."""
 
     locked: bool
     mode: str
     grant_id: str | None
     detail: str = ""
+    held_by: str | None = None
+    contact: str | None = None
+    alarms: tuple[str, ...] = ()
 
 
 class Door(Protocol):
@@ -91,6 +96,20 @@ class Door(Protocol):
 
     def status(self) -> DoorStatus:
         """Raises DoorUnavailable."""
+        ...
+
+    def set_mode(self, mode: str) -> None:
+        """normal, lockdown or free_access; kept by the door process across restarts when this returns. Raises
+        GrantRefused, DoorUnavailable."""
+        ...
+
+    def free(self, for_ms: int, first_person: bool) -> None:
+        """Free access by schedule for so long, to be renewed before; 0 ends it. `first_person`: from the first grant
+        on. Ends with this client. Raises GrantRefused, DoorUnavailable."""
+        ...
+
+    def show(self, signal: str) -> None:
+        """What lights and buzzer tell the person for a moment: look, denied, idle. Raises DoorUnavailable."""
         ...
 
     def poll_events(self) -> list[Event]:

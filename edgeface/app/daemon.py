@@ -11,6 +11,7 @@ from typing import Protocol
 
 from edgeface import __version__
 from edgeface.app.capture import NewestFrame, capture
+from edgeface.app.free_access import FreeAccess
 from edgeface.app.logs import logger
 from edgeface.app.supervise import Worker, WorkerFailed
 from edgeface.app.wiring import Parts
@@ -50,6 +51,10 @@ class Daemon:
         self._failure: EdgefaceError | None = None
         self._wake = threading.Event()
         self._next_gallery_s = self._next_mode_s = 0.0
+        door = parts.settings.door
+        self._free_access = FreeAccess(
+            parts.door, parts.clock, parts.loop.rules.timetable, door.free_schedule, door.first_person_in
+        )
         self._workers = [
             Worker("camera", self._camera_work, parts.clock, self._worker_failed),
             Worker("vision", self._vision_work, parts.clock, self._worker_failed),
@@ -209,6 +214,7 @@ class Daemon:
             self._next_gallery_s = now + GALLERY_S
             self.parts.recorder.retry()
             self.refresh_gallery()
+        self._free_access.tick()
         if now >= self._next_mode_s:
             self._next_mode_s = now + MODE_S
             self._ask_mode()
@@ -217,7 +223,10 @@ class Daemon:
         self.parts.systemd.feed(self.parts.watchdog)
 
     def _collect_door_events(self) -> None:
-        self.parts.recorder.record(self.parts.door.poll_events())
+        events = self.parts.door.poll_events()
+        for event in events:
+            self.parts.loop.door_event(event)
+        self.parts.recorder.record(events)
 
     def refresh_gallery(self) -> None:
         """Takes over changes of the gallery; a gallery that can't be read leaves the one in force."""

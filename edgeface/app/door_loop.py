@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
+from edgeface.app.door_lights import DoorLights
 from edgeface.app.execution import Executor
 from edgeface.app.people import LiveGallery, Snapshot
 from edgeface.app.recorder import Recorder
@@ -29,7 +30,7 @@ from edgeface.domain.events import (
     TailgatingSeen,
 )
 from edgeface.domain.lockout import DoorLockout, TrackLockout
-from edgeface.domain.motion import MotionGate
+from edgeface.domain.motion import IdleGate, MotionGate
 from edgeface.domain.pace import FrameRate, Pace
 from edgeface.domain.policy import Evidence, decide
 from edgeface.domain.quality import assess
@@ -41,7 +42,6 @@ from edgeface.ports import Clock, Door, Embedder, FaceDetector, LandmarkModel, S
 
 T = TypeVar("T")
 
-IDLE_AFTER_S = 2.0  # an empty, still doorway this long: the detector slows down
 LOOK_AGAIN_S = 1.0  # how often a locked-out face is asked whether the lockout is its own
 
 
@@ -82,11 +82,11 @@ class DoorLoop:
         self._tracker, self._motion, self._pace = Tracker(rules.tracker), MotionGate(), Pace()
         self._failures, self._spoofs = TrackLockout(rules.failures), DoorLockout(rules.spoofs)
         self._cooldown = Cooldown(rules.cooldown_s)
+        self._lights = DoorLights(door, clock, rules.lights)
         self._executor = Executor(door, recorder, clock, rules, self._failures, self._spoofs, self._cooldown, rng)
         self._subjects: dict[int, Subject] = {}
         self._primary: int | None = None
-        self._last_busy_s = self._last_look_s = float("-inf")
-        self._watching = False
+        self._idle = IdleGate(rules.idle_fps)
         self._rate = FrameRate()
         self._told_unavailable = False
         self.mode = "normal"
@@ -101,15 +101,13 @@ class DoorLoop:
         self.timings = {}
         self._rate.add(now)
         self._report_lockouts(now)
-        if self._idle(frame, now):
+        if self._idle.skips(now, lambda: self._moved(frame)):
             return None
         faces = self._timed("detect", lambda: self._vision.detector.detect(frame.pixels))
         tracks = self._tracker.update(faces, now)
         for gone in self._tracker.ended:
             self._forget(gone, now)
-        self._watching = bool(tracks)
-        if tracks:
-            self._last_busy_s = now
+        self._idle.looked(bool(tracks), now)
         chosen = primary(tracks, self._primary)
         self._primary = chosen.id if chosen is not None else self._held_primary(tracks)
         self._report_tailgating(tracks, now)
@@ -121,6 +119,10 @@ class DoorLoop:
     @property
     def rules(self) -> Rules:
         return self._rules
+
+    def door_event(self, event: Event) -> None:
+        """What the door process reported: locked again, somebody went through. From any thread."""
+        self._executor.door_event(event)
 
     def camera_lost(self) -> None:
         """No frames for a while: what was seen before is history, and evidence must not bridge the gap. (The tracks
@@ -227,6 +229,7 @@ class DoorLoop:
             schedule_open=person is not None and timetable.allows(person.schedule, utc),
             time_matters=person is not None and needs_clock(person, timetable),
             cooldown_s=self._cooldown.remaining_s(person.id, now) if person is not None else 0.0,
+            passback_s=self._executor.passback_s(person.id, now) if person is not None else 0.0,
             door_ok=True,  # asked by the grant itself: an answer from before would be a guess
             audit_ok=self._recorder.fault is None,
         )
@@ -240,22 +243,16 @@ class DoorLoop:
         if isinstance(decision, Deny):
             subject.hint = decision.reason.value
             self._executor.deny(decision, subject)
+            self._lights.denied()
             return decision
+        self._lights.look()
         subject.hint = decision.hint.value if isinstance(decision.hint, QualityIssue) else decision.hint
         return decision
 
     # -- around it --------------------------------------------------------------------------------------------------
 
-    def _idle(self, frame: Frame, now: float) -> bool:
-        if self._watching:  # somebody is there: no need to ask whether something moves
-            self._last_look_s = now
-            return False
-        if self._rules.motion_wake and self._timed("motion", lambda: self._motion.moved(frame.pixels)):
-            self._last_busy_s = now
-        if now - self._last_busy_s <= IDLE_AFTER_S or now - self._last_look_s >= 1.0 / self._rules.idle_fps:
-            self._last_look_s = now
-            return False
-        return True
+    def _moved(self, frame: Frame) -> bool:
+        return self._rules.motion_wake and self._timed("motion", lambda: self._motion.moved(frame.pixels))
 
     def _keep_pace(self, t_s: float, late: bool) -> None:
         if self._pace.add(t_s, late):

@@ -4,16 +4,19 @@ Nothing opens that was not recorded before, and nobody is let in who left while 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from edgeface.app.recorder import Recorder
 from edgeface.app.rules import Rules
 from edgeface.app.subject import Subject
+from edgeface.domain.door_events import DoorOpened, PassageSeen, PassbackSeen
 from edgeface.domain.errors import DoorError, GrantRefused, StorageError
-from edgeface.domain.events import AccessDenied, AccessGranted, Event, LockoutStarted, SpoofRefused
+from edgeface.domain.events import AccessDenied, AccessGranted, DoorLocked, Event, LockoutStarted, SpoofRefused
 from edgeface.domain.lockout import DoorLockout, TrackLockout
+from edgeface.domain.passback import Passback
 from edgeface.domain.streak import Cooldown, fresh
 from edgeface.domain.tracking import Track
 from edgeface.domain.types import Decision, DenialReason, Deny, Embedding, Grant
@@ -37,6 +40,7 @@ HOLD_S = {
     DenialReason.LIVENESS_UNAVAILABLE: 10.0,
 }
 HOLD_OTHERWISE_S = 1.0
+HOLD_PASSBACK_S = 10.0
 
 RECORD_STANDS_S = 1.0  # a recorded grant opens within this, or is none: the log and the relay must tell one story
 
@@ -50,6 +54,7 @@ class OpenGrant:
 
     track: int
     person: str
+    grant_id: str
     eye_distance_px: float
     until_s: float
     probe: Embedding | None
@@ -103,9 +108,33 @@ class Executor:
         self._open: OpenGrant | None = None
         self._recorded: Recorded | None = None
         self._tailgating_told = False
+        self._passback = Passback(rules.passback)
+        self._told: deque[tuple[float, Event]] = deque(maxlen=64)
+        self._passing: tuple[str, str] | None = None  # the grant whose passage is still to be seen, and the person
+
+    def door_event(self, event: Event) -> None:
+        """What the door process reported; from any thread, taken note of by the loop's own."""
+        self._told.append((self._clock.monotonic_s(), event))
+
+    def passback_s(self, person: str, now_s: float) -> float:
+        """How long a hard anti-passback still refuses this person."""
+        self._take_note()
+        return self._passback.remaining_s(person, now_s) if self._passback.hard else 0.0
 
     def pulse_running(self, now_s: float) -> bool:
+        self._take_note()
         return self._open is not None and now_s < self._open.until_s
+
+    def _take_note(self) -> None:
+        while self._told:
+            at_s, event = self._told.popleft()
+            used = isinstance(event, (DoorOpened, PassageSeen)) and event.grant_id
+            if used and self._passing is not None and self._passing[0] == used:
+                self._passback.passed(self._passing[1], at_s)
+                self._passing = None
+            ended = isinstance(event, DoorLocked) and event.grant_id
+            if ended and self._open is not None and self._open.grant_id == ended:
+                self._open = replace(self._open, until_s=min(self._open.until_s, at_s))  # the next one need not wait
 
     def pulse_for(self, track: int, now_s: float) -> bool:
         return self._open is not None and self._open.track == track and now_s < self._open.until_s
@@ -136,13 +165,23 @@ class Executor:
         now = self._clock.monotonic_s()  # the pulse began before the door answered: it has ended when ours has
         eyes, until_s = subject.track.face.eye_distance_px, now + self._rules.pulse_ms / 1000
         same = self._rules.failures.same_person
-        self._open = OpenGrant(grant.track, grant.person, eyes, until_s, subject.probe, same)
+        self._open = OpenGrant(grant.track, grant.person, grant_id, eyes, until_s, subject.probe, same)
         self._tailgating_told = False
         self._failures.granted(grant.track)
         self._cooldown.granted(grant.person, now)
+        self._note_passage(grant, grant_id, now)
         subject.hint = "granted"
         subject.begin_again(now, max(self._rules.cooldown_s, self._rules.pulse_ms / 1000))
         return grant
+
+    def _note_passage(self, grant: Grant, grant_id: str, now: float) -> None:
+        early_s = self._passback.remaining_s(grant.person, now)
+        if early_s > 0:
+            self._recorder.record([PassbackSeen(now, grant.person, round(early_s, 1))])
+        if self._rules.sees_passage:
+            self._passing = (grant_id, grant.person)
+        else:  # nobody can tell whether he went in: who was let in did
+            self._passback.passed(grant.person, now)
 
     def _record(self, grant: Grant) -> str:
         """The grant's id, durable in the audit log. Raises StorageError."""
@@ -182,6 +221,8 @@ class Executor:
             hold_s = self._failures.remaining_s(denial.track, now)
         elif denial.reason is DenialReason.DOOR_LOCKED_OUT:
             hold_s = self._spoofs.remaining_s(now)
+        elif denial.reason is DenialReason.PASSBACK and denial.person is not None:
+            hold_s = min(HOLD_PASSBACK_S, self._passback.remaining_s(denial.person, now))
         elif denial.reason is DenialReason.COOLDOWN and denial.person is not None:
             hold_s = self._cooldown.remaining_s(denial.person, now)
         self._recorder.record(events)

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
+from edgeface.domain.door_events import ALARMS, SENTENCES
 from edgeface.domain.events import Event
 
 # structlog takes rich for its console's tracebacks where it finds it: fifty modules, a third of its import, and
@@ -30,7 +31,7 @@ _KEPT = "\n\t"  # in tracebacks alone
 _QUIET_SCORES = ("score", "margin")  # fifty to two hundred of them recover a template
 _WARNINGS = frozenset(
     ("spoof_refused", "lockout_started", "tailgating_seen", "door_process_lost", "camera_lost", "liveness_unavailable",
-     "frames_too_slow", "record_refused", "storage_fault")
+     "frames_too_slow", "record_refused", "storage_fault", *ALARMS)
 )  # fmt: skip
 
 
@@ -81,6 +82,8 @@ def log_event(
     line = {key: value for key, value in line.items() if value is not None and (scores or key not in _QUIET_SCORES)}
     if timings_ms:
         line["ms"] = {stage: round(value, 2) for stage, value in timings_ms.items()}
+    if kind in SENTENCES:
+        line["sentence"] = SENTENCES[kind]
     (log.warning if kind in _WARNINGS else log.info)(kind, **line)
 
 
@@ -91,7 +94,7 @@ def clean_text(text: str, longest: int = LONGEST_TEXT, keep: str = "") -> str:
         text = text[: longest - 1] + "…"
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if c in keep or unicodedata.category(c)[0] != "C" else _code(c) for c in text)
+    return "".join(_code(c) if c not in keep and _moves(c) else c for c in text)
 
 
 def clean_values(_: object, __: str, line: EventDict) -> EventDict:
@@ -114,6 +117,11 @@ def _clean(value: Any, depth: int) -> Any:
     if depth < DEEPEST and isinstance(value, (list, tuple, set, frozenset)):
         return [_clean(v, depth + 1) for v in value]
     return clean_text(str(value))
+
+
+def _moves(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind[0] == "C" or kind in ("Zl", "Zp")  # control, format, unassigned; the two separators break lines too
 
 
 def _code(character: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edgeface.app.settings import Settings
+from edgeface.app.settings_door import NOT_WIRED
 from edgeface.domain.calibration import ErrorBudget
 from edgeface.domain.challenge import ChallengeRule
 from edgeface.domain.liveness import LivenessRule, Mode
 from edgeface.domain.liveness import SpoofRule as SpoofEvidenceRule
 from edgeface.domain.lockout import FailureRule, SpoofRule
+from edgeface.domain.passback import PassbackMode, PassbackRule
 from edgeface.domain.policy import PolicyRule
 from edgeface.domain.quality import QualityLimits
 from edgeface.domain.schedule import Schedule, Timetable, Window, time_zone
@@ -34,6 +36,9 @@ class Rules:
     failures: FailureRule
     spoofs: SpoofRule
     timetable: Timetable
+    lights: bool = False
+    passback: PassbackRule = field(default_factory=PassbackRule)
+    sees_passage: bool = False  # contact or turnstile tell whether somebody went through
     tracker: TrackerRule = field(default_factory=TrackerRule)
 
 
@@ -43,7 +48,7 @@ def rules_of(settings: Settings) -> Rules:
     spoof = SpoofEvidenceRule(limit=live.spoof_limit, min_frames=live.min_frames, window_s=live.window_s)
     return Rules(
         door=settings.door_name,
-        pulse_ms=settings.door.pulse_ms,
+        pulse_ms=settings.pulse_ms,
         needed=decision.agree_frames,
         window=decision.window_frames,
         attempt_pause_s=1.0,  # five attempts then take seconds, not one; long enough to read why not
@@ -70,6 +75,9 @@ def rules_of(settings: Settings) -> Rules:
             longest_s=lockout.spoof_max_s,
         ),
         timetable=timetable_of(settings),
+        passback=PassbackRule(PassbackMode(decision.passback), decision.passback_min * 60),
+        sees_passage=settings.turnstile.enabled or settings.door.inputs.contact_pin != NOT_WIRED,
+        lights=any(pin != NOT_WIRED for key, pin in settings.door.signals.model_dump().items() if key.endswith("_pin")),
     )
 
 

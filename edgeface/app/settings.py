@@ -1,15 +1,11 @@
-"""The settings: the only reader of files and environment. Later ones win: built-in defaults, the file, variables named
-EDGEFACE_<TABLE>__<KEY>, what the caller overrides. All of it is checked as a whole, before anything else starts."""
+"""The settings: built-in defaults, and above them what settings_sources.py finds. All of it is checked as a whole,
+before anything else starts."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +13,13 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edgeface.app import paths, settings_help
+from edgeface.app.settings_door import Door, Turnstile, refuse_shared_pins
 from edgeface.app.settings_fields import OptionalPath, setting
 from edgeface.app.settings_groups import (
     Audit,
     Camera,
     Control,
     Decision,
-    Door,
     Gallery,
     Liveness,
     Lockout,
@@ -33,18 +29,10 @@ from edgeface.app.settings_groups import (
     Schedule,
     Vision,
 )
+from edgeface.app.settings_sources import PREFIX, Sources
 from edgeface.domain.errors import ConfigError
-from edgeface.domain.schedule import time_zone
+from edgeface.domain.schedule import ALWAYS, time_zone
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-SYSTEM_FILE = Path("/etc/edgeface/edgeface.toml")
-PREFIX = "EDGEFACE_"
-FILE_VARIABLE = "EDGEFACE_CONFIG"
-MAX_FILE_BYTES = 1 << 20  # a settings file is a few KiB; more is a wrong file
 LONGEST_SOCKET = 107  # bytes of a Unix socket's path on Linux
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # fits a host name, a topic level and a file name
 
@@ -68,6 +56,7 @@ class Settings(BaseSettings):
     decision: Decision = Field(default_factory=Decision, description="From recognised to let in.")
     lockout: Lockout = Field(default_factory=Lockout, description="What happens to those who try again and again.")
     door: Door = Field(default_factory=Door, description="The relay and the process that owns it.")
+    turnstile: Turnstile = Field(default_factory=Turnstile, description="A turnstile instead of a door.")
     gallery: Gallery = Field(default_factory=Gallery, description="Where the enrolled people are kept.")
     audit: Audit = Field(default_factory=Audit, description="The record of what happened.")
     control: Control = Field(default_factory=Control, description="How other programs reach the running daemon.")
@@ -125,6 +114,28 @@ class Settings(BaseSettings):
                     f"run_dir, or a shorter {key}"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _the_door_fits_together(self) -> Settings:
+        refuse_shared_pins(self.door, self.turnstile)
+        known = (ALWAYS, *(schedule.name for schedule in self.schedule))
+        if self.door.free_schedule and self.door.free_schedule not in known:
+            raise ValueError(f"door.free_schedule names {self.door.free_schedule!r}, which is no schedule")
+        if self.turnstile.enabled and self.turnstile.timeout_ms > self.door.max_pulse_ms:
+            raise ValueError(
+                f"turnstile.timeout_ms ({self.turnstile.timeout_ms}) must not be above door.max_pulse_ms "
+                f"({self.door.max_pulse_ms})"
+            )
+        return self
+
+    @property
+    def pulse_ms(self) -> int:
+        """What a grant asks for."""
+        return self.turnstile.timeout_ms if self.turnstile.enabled else self.door.pulse_ms
+
+    @property
+    def mode_file(self) -> Path:
+        return self.door.mode_file or self.state_dir / "door-mode.json"
 
     @property
     def models_folder(self) -> Path:
@@ -191,108 +202,15 @@ def read_settings(
     environ: Mapping[str, str] | None = None,
 ) -> Loaded:
     """As `load_settings`, with where each value is from."""
-    environ = os.environ if environ is None else environ
-    file = _choose_file(path, environ)
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    if file is not None:
-        _read_file(file, values, origins)
-    for name, key in _variables(environ).items():
-        _put(values, key, _from_text(environ[name]))
-        origins[key] = f"${name}"
-    for key, value in (overrides or {}).items():
-        _refuse_unknown(key, "the command line")
-        _put(values, key, value)
-        origins[key] = "command line"
+    sources = Sources(Settings)
+    file = sources.read_all(path, overrides or {}, os.environ if environ is None else environ)
     try:
-        return Loaded(Settings(**values), file, origins)
+        return Loaded(Settings(**sources.values), file, sources.origins)
     except ValidationError as error:
-        raise settings_help.explain_refusal(error, Settings, origins) from None
+        raise settings_help.explain_refusal(error, Settings, sources.origins) from None
 
 
 def environment_of_a_fresh_machine() -> dict[str, str]:
     """Ours, without what would change the settings, the key or the readiness of an edgeface that is started with it."""
     of_systemd = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY")
     return {k: v for k, v in os.environ.items() if not k.startswith(PREFIX) and k not in of_systemd}
-
-
-def _choose_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
-    named = path or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
-    return named or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
-
-
-def _read_file(file: Path, values: dict[str, Any], origins: dict[str, str]) -> None:
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise ConfigError(f"The settings file {file} is larger than 1 MiB.", "Is it the right file?")
-        text = data.decode("utf-8")
-        values.update(tomllib.loads(text))
-    except OSError as error:
-        raise ConfigError(
-            f"The settings file {file} can't be read: {error.strerror}.", "Name another one with --config."
-        ) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"The settings file {file} is no TOML: {error}.", "Mend that place.") from None
-    lines = settings_help.lines_of_keys(text)
-    for key in settings_help.flat_keys(values):
-        line = settings_help.line_of(key, lines)
-        origins[key] = f"{file.name}, line {line}" if line else file.name
-        _refuse_unknown(key, origins[key])
-    _anchor_paths(values, file.absolute().parent)
-
-
-def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
-    """A relative path in a file is meant from the file's own folder: a daemon has no working folder to speak of."""
-    for key, field in settings_help.fields(Settings).items():
-        value = settings_help.get(values, key)
-        if isinstance(value, str) and value.strip() and settings_help.is_path(field):
-            _put(values, key, str(folder / Path(value).expanduser()))
-        elif key == "camera.source" and isinstance(value, str) and value.startswith("replay:"):
-            _put(values, key, f"replay:{folder / value.removeprefix('replay:')}")
-
-
-def _variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Variable -> key. One that is nearly a setting's is an error, and so is every unknown one with two underscores;
-    other programs may have their own EDGEFACE_… variables."""
-    known = {key.upper().replace(".", "__"): key for key in settings_help.fields(Settings)}
-    found: dict[str, str] = {}
-    for name in sorted(environ):
-        rest = name.removeprefix(PREFIX)
-        if rest == name:
-            continue
-        if rest in known:
-            found[name] = known[rest]
-        elif "__" in rest or rest.lower() in Settings.model_fields:
-            _refuse_unknown(rest.lower().replace("__", "."), f"${name}")
-        elif close := get_close_matches(rest, [*known, *(k.replace("__", "_") for k in known)], 1, cutoff=0.9):
-            meant = next(k for k in known if close[0] in (k, k.replace("__", "_")))
-            raise ConfigError(f"The variable {name} is no setting.", f"Did you mean {PREFIX}{meant}?")
-    return found
-
-
-def _from_text(text: str) -> object:
-    """Lists and tables stand in the environment as JSON; everything else is read as the setting's own type."""
-    if text[:1] in ("[", "{"):
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return text
-
-
-def _refuse_unknown(key: str, where: str) -> None:
-    plain = re.sub(r"\[\d+\]", "", key)
-    if plain not in settings_help.fields(Settings) and plain not in settings_help.fields_of_lists(Settings):
-        raise settings_help.unknown(key, where, Settings)
-
-
-def _put(values: dict[str, Any], key: str, value: object) -> None:
-    *groups, last = key.split(".")
-    for group in groups:
-        below = values.setdefault(group, {})
-        if not isinstance(below, dict):
-            raise ConfigError(f"{group} must be a table, not {below!r}.", f"Write it as [{group}].")
-        values = below
-    values[last] = value

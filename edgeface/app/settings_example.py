@@ -33,7 +33,7 @@ def example_file() -> str:
         if key == "schedule":
             continue
         if group != table:
-            lines += ["", f"# {Settings.model_fields[group].description}", f"[{group}]"]
+            lines += ["", f"# {settings_help.description_of(group, Settings)}", f"[{group}]"]
             table = group
         told = settings_help.explain(key, Settings)
         choices = told.type if told.type != "true or false" and ("," in told.type or " or " in told.type) else ""

@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from edgeface.app.settings_fields import Group, LivenessMode, Number, OptionalPath, Whole, no_empty, setting, split
-from edgeface.domain.door import LONGEST_PULSE_MS
 from edgeface.domain.errors import ConfigError
 from edgeface.domain.quality import QualityLimits
 from edgeface.domain.schedule import ALWAYS, NEVER, Window
@@ -141,6 +140,10 @@ class Decision(BaseModel):
         250, "The face must have been in view within this before a grant.", "ms", ge=50, le=2000
     )
     cooldown_s: Number = setting(10.0, "The same person is granted once in this time.", "s", ge=0, le=3600)
+    passback: Literal["off", "soft", "hard"] = setting(
+        "off", "Anti-passback: who went in is refused for passback_min (hard), or let in and reported (soft)."
+    )
+    passback_min: Number = setting(10.0, "How long anti-passback lasts.", "minutes", gt=0, le=1440)
     attempt_timeout_s: Number = setting(
         3.0, "A poor picture or a doubt for this long ends the attempt.", "s", ge=1, le=60
     )
@@ -178,34 +181,6 @@ class Lockout(BaseModel):
         for first, longest in (("first_s", "max_s"), ("spoof_first_s", "spoof_max_s")):
             if getattr(self, first) > getattr(self, longest):
                 raise ValueError(f"lockout.{first} must not be above lockout.{longest}")
-        return self
-
-
-class Door(BaseModel):
-    model_config = Group
-    driver: Literal["gpiozero", "gpiochip", "simboard", "recording"] = setting(
-        "gpiozero", "What moves the relay: gpiozero on a Pi; gpiochip on a Jetson and others; simboard, a simulated "
-        "board; recording for a dry run: no relay moves.",
-    )  # fmt: skip
-    pin: Whole = setting(17, "GPIO (BCM) number of the relay, or the line's offset with gpiochip.", ge=0, le=1023)
-    chip: str = setting("", "GPIO chip as /dev/gpiochipN; empty: the driver's own choice.")
-    active_high: bool = setting(True, "The relay board pulls in on a high level.")
-    pulse_ms: Whole = setting(3000, "How long a grant holds the door open.", "ms", ge=100, le=LONGEST_PULSE_MS)
-    max_pulse_ms: Whole = setting(
-        10_000, "Longest pulse that the door process allows anybody.", "ms", ge=100, le=LONGEST_PULSE_MS
-    )
-    socket: OptionalPath = setting(None, "Socket of the door process; unset: door.sock in run_dir.")
-    board_socket: OptionalPath = setting(None, "Socket of the simulated board; unset: board.sock in run_dir.")
-    start_process: bool | Literal["auto"] = setting(
-        "auto", "Whether `edgeface run` starts the door process itself; auto: yes, except under systemd."
-    )
-
-    @model_validator(mode="after")
-    def _pulse_within_cap(self) -> Door:
-        if self.pulse_ms > self.max_pulse_ms:
-            raise ValueError(
-                f"door.pulse_ms ({self.pulse_ms}) must not be above door.max_pulse_ms ({self.max_pulse_ms})"
-            )
         return self
 
 

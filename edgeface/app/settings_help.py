@@ -60,6 +60,16 @@ def fields(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
     return found
 
 
+def description_of(table: str, model: type[BaseModel]) -> str:
+    """Of a table of settings: `door.inputs`. Raises KeyError where it is none."""
+    first, _, rest = table.partition(".")
+    field = model.model_fields[first]
+    below = field.annotation
+    if rest and isinstance(below, type) and issubclass(below, BaseModel):
+        return description_of(rest, below)
+    return field.description or ""
+
+
 @lru_cache(maxsize=8)
 def fields_of_lists(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
     """The keys inside lists of tables: `schedule.windows.from`."""

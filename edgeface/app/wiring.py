@@ -20,7 +20,6 @@ from edgeface.ports import AuditLog, Camera, Clock, Door, GalleryStore
 
 if TYPE_CHECKING:
     from edgeface.adapters.camera.reconnect import ResilientCamera
-    from edgeface.adapters.door.driver import RelaySpec
     from edgeface.adapters.door.process import DoorProcess
     from edgeface.adapters.gallery.keys import DeviceKeys
     from edgeface.adapters.gallery.store import SqliteGallery
@@ -164,18 +163,10 @@ def resilient_camera(settings: Settings, report: Callable[[str, CameraError], No
 def door_process(settings: Settings) -> DoorProcess:
     """The guard with the door process, not yet started."""
     from edgeface.adapters.door.process import DoorProcess
+    from edgeface.app.wiring_door import fittings_of, relay_of
 
-    return DoorProcess(_relay_spec(settings), settings.door_socket, settings.door.max_pulse_ms)
-
-
-def _relay_spec(settings: Settings) -> RelaySpec:
-    from edgeface.adapters.door.driver import RelaySpec
-
-    door = settings.door
-    return RelaySpec(
-        door.driver, door.pin, door.chip, not door.active_high,
-        str(settings.board_socket) if door.driver == "simboard" else "",
-    )  # fmt: skip
+    more = fittings_of(settings).to_args()
+    return DoorProcess(relay_of(settings), settings.door_socket, settings.door.max_pulse_ms, more)
 
 
 def end_with_parent(parent_pid: int) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from edgeface.app import settings_help, wiring_tools
-from edgeface.app.settings import PREFIX, Loaded, Settings, read_settings
+from edgeface.app.settings import Loaded, Settings, read_settings
+from edgeface.app.settings_sources import PREFIX
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
 from edgeface.cli.starting import require_startable
 from edgeface.domain.errors import ConfigError

@@ -9,7 +9,13 @@ import typer
 from edgeface.app.settings import load_settings
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
 from edgeface.control.client import ControlClient
+from edgeface.domain.door_rules import Mode
 
+_MODES = {
+    Mode.NORMAL: "The door opens for those who may enter.",
+    Mode.LOCKDOWN: "The door is in lockdown: nobody enters until `edgeface door mode normal`.",
+    Mode.FREE_ACCESS: "The door is open for everybody until `edgeface door mode normal`.",
+}
 app = typer.Typer(help="Test, lock and look at the door.", no_args_is_help=True)
 
 
@@ -31,6 +37,27 @@ def lock(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     with ControlClient(load_settings(config).control_socket) as client:
         answer = client.call("door.lock")
     _tell(answer, as_json, "The door is locked.")
+
+
+@app.command(epilog=examples("edgeface door mode lockdown", "edgeface door mode normal"))
+def mode(
+    mode: Annotated[Mode, typer.Argument(help="normal, lockdown (nobody enters) or free_access (everybody does).")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set the door's mode. It stays until it is changed, also across restarts and power cuts."""
+    with ControlClient(load_settings(config).control_socket) as client:
+        answer = client.call("door.mode", mode=mode.value)
+    _tell(answer, as_json, _MODES[mode])
+
+
+@app.command(epilog=examples("edgeface door options", "edgeface door options > /etc/edgeface/doord.env"))
+def options(config: ConfigOption = None) -> None:
+    """Print the door process's options as these settings have them: the environment file of its systemd unit."""
+    from edgeface.app.wiring_door import doord_environment
+
+    for line in doord_environment(load_settings(config)):
+        typer.echo(line)
 
 
 @app.command(epilog=examples("edgeface door status", "edgeface door status --json"))
@@ -57,7 +84,9 @@ def _rows(s: dict[str, Any]) -> list[tuple[str, str]]:
     door, camera, gallery = s["door"], s["camera"], s["gallery"]
     size = "x".join(map(str, camera["size"])) if camera["size"] else "size unknown"
     seen = "fine" if camera["ok"] else "NO PICTURE"
-    held = f"{'locked' if door.get('locked') else 'UNLOCKED'}, mode {door.get('mode')}"
+    held = f"{'locked' if door.get('locked') else 'UNLOCKED by ' + str(door.get('held_by'))}, mode {door.get('mode')}"
+    held += f", {door['contact']}" if door.get("contact") else ""
+    held += f", ALARM: {', '.join(door['alarms'])}" if door.get("alarms") else ""
     return [
         ("door", f"{s['door_name']}: {held if door['reachable'] else 'NOT REACHABLE. ' + door['detail']}"),
         ("camera", f"{seen}, {camera['name']}, {size}, {camera['frames']} frames seen"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeface.app import wiring
+from edgeface.app import wiring, wiring_door
 from edgeface.app.rules import rules_of
 from edgeface.app.settings import Settings
 from edgeface.control.server import group_id
@@ -13,4 +13,5 @@ def require_startable(settings: Settings) -> None:
     ConfigError, SourceError."""
     rules_of(settings)
     wiring.open_camera(settings)  # only made, not opened
+    wiring_door.require_right_pins(settings)
     group_id(settings.control.group)

@@ -17,10 +17,12 @@ from edgeface.app.door_loop import View
 from edgeface.app.enrolment import Enroller
 from edgeface.app.registration import NewPerson, register
 from edgeface.control.server import Operation
+from edgeface.domain.door_rules import Mode
 from edgeface.domain.errors import ControlError, DoorError, EdgefaceError
 from edgeface.domain.events import DoorTested, DoorTestRefused
 from edgeface.domain.types import Frame
 
+MODES = tuple(mode.value for mode in Mode)
 MAX_ENROL_S = 60.0
 VIEW_WIDTH = 1280
 
@@ -33,6 +35,7 @@ def operations(daemon: Daemon) -> dict[str, Operation]:
         "view": o.view,
         "door.test": o.door_test,
         "door.lock": o.door_lock,
+        "door.mode": o.door_mode,
         "enrol": o.enrol,
         "gallery.reload": o.gallery_reload,
         "stop": o.stop,
@@ -81,7 +84,10 @@ class Operations:
             s = self._parts.door.status()
         except EdgefaceError as e:
             return {"reachable": False, "detail": str(e)}
-        return {"reachable": True, "locked": s.locked, "mode": s.mode, "grant_id": s.grant_id, "detail": s.detail}
+        return {
+            "reachable": True, "locked": s.locked, "mode": s.mode, "grant_id": s.grant_id, "detail": s.detail,
+            "held_by": s.held_by, "contact": s.contact, "alarms": list(s.alarms),
+        }  # fmt: skip
 
     def events(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """A stream; an answer with event null about once a second while nothing happens."""
@@ -131,6 +137,15 @@ class Operations:
         _only(arguments)
         self._parts.door.lock()
         return {"locked": True}
+
+    def door_mode(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Kept by the door process until it is changed; its event goes to the audit log."""
+        _only(arguments, "mode")
+        mode = arguments.get("mode")
+        if not isinstance(mode, str) or mode not in MODES:
+            raise ControlError(f"`mode` must be one of {', '.join(MODES)}.")
+        self._parts.door.set_mode(mode)
+        return {"mode": mode}
 
     def gallery_reload(self, arguments: dict[str, Any]) -> dict[str, Any]:
         _only(arguments)

@@ -1,125 +1,69 @@
-"""The door process's state machine: one relay, one client, one pulse at a time. Stdlib alone, because doord may not
-load numpy. Time is an argument, in seconds of one monotonic clock.
+"""The door process's state machine: one relay, one client, the door's inputs. Stdlib alone, because doord may not load
+numpy. Time is an argument, in seconds of one monotonic clock.
 
 Every input gives an `Outcome`. The caller carries out its actions in order, *then* reports its facts. Where an action
 fails (the pin can't be driven), the caller drops that outcome's facts, calls `fault` and reports that one's instead.
 
-    locked --grant--> granted --deadline, lock, client gone, silent or talking nonsense, fault--> locked
-    lockdown refuses every grant until the mode changes; free access stays unlocked until anything locks.
+The relay follows `Claims.holding()` (door_claims.py): it is unlocked while something justifies it, and every claim ends
+by itself. docs/operations.md shows the states as a diagram, drawn by exploring this very class.
 
 Fail-secure: whatever is doubtful (a clock that runs backwards, a client that fell silent while its packets queued)
-ends in locked."""
+ends the claims that rest on it."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections import OrderedDict
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Mapping
 
-REMEMBERED_GRANTS = 1024  # ids that were carried out and are refused when they come again
-SILENCE_MS = 700  # three missed pings of 200 ms, and some
-LONGEST_PULSE_MS = 60_000  # no setting may ask for a longer unattended pulse than a minute
+from edgeface.domain.door_claims import Claims, Pulse
+from edgeface.domain.door_events import PassageMissed
+from edgeface.domain.door_facts import Energise, Fact, Locked, Outcome, Refusal, Refused, Unlocked, refuse
+from edgeface.domain.door_grants import REMEMBERED_GRANTS, GrantBook, is_grant_id
+from edgeface.domain.door_rules import (
+    LONGEST_LEASE_MS,
+    LONGEST_PULSE_MS,
+    SILENCE_MS,
+    DoorRule,
+    GrantAction,
+    Input,
+    Mode,
+)
+from edgeface.domain.door_sensors import Sensors
+from edgeface.domain.door_signals import ASKED, Signal
+from edgeface.domain.door_view import DoorView
 
-_GRANT_ID = re.compile(r"[0-9a-f]{32}")
-
-
-class Mode(str, Enum):
-    NORMAL = "normal"
-    LOCKDOWN = "lockdown"
-    FREE_ACCESS = "free_access"
-
-
-class Refused(str, Enum):
-    """Refusal codes of the door socket that the machine itself gives (docs/design.md, 10.4)."""
-
-    LOCKDOWN = "lockdown"
-    CAP_EXCEEDED = "cap_exceeded"
-    REPEATED_ID = "repeated_id"
-    PULSE_RUNNING = "pulse_running"
-    FAULT = "fault"
-    MALFORMED = "malformed"
-    NOT_ALLOWED = "not_allowed"
+__all__ = ["LONGEST_PULSE_MS", "REMEMBERED_GRANTS", "SILENCE_MS", "DoorMachine", "DoorRule", "Energise", "Input",
+           "Locked", "Mode", "Outcome", "Refusal", "Refused", "Signal", "Unlocked"]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Energise:
-    """Drive the relay: True unlocks, False locks. False is repeated freely, it asserts the level."""
+class DoorMachine(DoorView):
+    """Starts locked: carry out `start()` before anything else. `inputs`: what is wired, with its debouncing in ms.
+    `mode`: the one that was kept. Not thread-safe; one loop owns it."""
 
-    on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Unlocked:
-    """`grant_id` is empty and `pulse_ms` 0 where free access unlocked the door."""
-
-    grant_id: str
-    pulse_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Locked:
-    """`cause` is one of DoorLocked's; `relocked`: the machine could not trust its clock or its pin."""
-
-    cause: str
-    grant_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    code: Refused
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """`refusal` is None where the input was accepted. `drop_client`: close the connection after answering."""
-
-    actions: tuple[Energise, ...] = ()
-    facts: tuple[Unlocked | Locked, ...] = ()
-    refusal: Refusal | None = None
-    drop_client: bool = False
-
-
-class DoorMachine:
-    """Starts locked: carry out `start()` before anything else. Not thread-safe; one loop owns it."""
-
-    def __init__(self, max_pulse_ms: int, now_s: float, *, silence_ms: int = SILENCE_MS) -> None:
+    def __init__(
+        self,
+        max_pulse_ms: int,
+        now_s: float,
+        *,
+        silence_ms: int = SILENCE_MS,
+        rule: DoorRule | None = None,
+        inputs: Mapping[Input, int] | None = None,
+        mode: Mode = Mode.NORMAL,
+    ) -> None:
         if not 1 <= max_pulse_ms <= LONGEST_PULSE_MS:
             raise ValueError(f"max_pulse_ms must be 1 to {LONGEST_PULSE_MS}, not {max_pulse_ms}")
         if silence_ms < 1:
             raise ValueError(f"silence_ms must be at least 1, not {silence_ms}")
+        rule = rule or DoorRule()
+        claims = Claims(rule, mode)
+        super().__init__(rule, claims, Sensors(rule, inputs or {}, claims))
         self._max_pulse_ms = max_pulse_ms
         self._silence_s = silence_ms / 1000
         self._last_s = now_s
-        self._mode = Mode.NORMAL
-        self._energised = False
-        self._grant_id: str | None = None
-        self._until_s: float | None = None  # of the running pulse
+        self._book = GrantBook(max_pulse_ms)
         self._heard_s: float | None = None  # None: no client
-        self._fault = ""
-        self._seen: OrderedDict[str, None] = OrderedDict()
 
     # -- what it is now ---------------------------------------------------------------------------------------
-
-    @property
-    def locked(self) -> bool:
-        return not self._energised
-
-    @property
-    def mode(self) -> Mode:
-        return self._mode
-
-    @property
-    def grant_id(self) -> str | None:
-        """Of the running pulse."""
-        return self._grant_id
-
-    @property
-    def detail(self) -> str:
-        """A sentence about the standing fault; empty where there is none."""
-        return self._fault
 
     @property
     def max_pulse_ms(self) -> int:
@@ -128,31 +72,36 @@ class DoorMachine:
     @property
     def next_deadline_s(self) -> float | None:
         """When `tick` must be called at the latest; None where nothing is pending."""
-        pending = [] if self._until_s is None else [self._until_s]
+        pending = [self._claims.next_end_s, self._sensors.next_s]
         if self._heard_s is not None:
             pending.append(self._heard_s + self._silence_s)
-        return min(pending, default=None)
+        return min((each for each in pending if each is not None), default=None)
 
-    # -- inputs -----------------------------------------------------------------------------------------------
+    # -- inputs: time and the client ----------------------------------------------------------------------------
 
     def start(self) -> Outcome:
-        """Asserts the locked level once, at the start of the process."""
-        return Outcome((Energise(False),), (Locked("starting", None),))
+        """Asserts the locked level once, at the start of the process; a kept free access unlocks after that."""
+        return Outcome((Energise(False),), (Locked("starting", None),)).then(self._follow("starting"))
 
     def tick(self, now_s: float) -> Outcome:
-        """Ends what is due: the pulse at its deadline, a silent client. Call it at `next_deadline_s`, or oftener."""
+        """Ends what is due: pulses at their deadline, a silent client. Call it at `next_deadline_s`, or oftener."""
         backwards = self._runs_backwards(now_s)
         self._last_s = now_s if math.isfinite(now_s) else self._last_s
-        if backwards:  # how long the pulse has run is unknown now, and so is the client's silence
+        if backwards:  # how long anything has run is unknown now, and so is the client's silence
             if self._heard_s is not None:
                 self._heard_s = min(self._heard_s, self._last_s)
-            return self._lock("relocked") if self._energised else Outcome()
-        if self._until_s is not None and now_s >= self._until_s:
-            ended = self._lock("pulse_ended")
-            return self._dropped(ended) if self._is_silent(now_s) else ended
+            self._claims.drop_timed()
+            return self._follow("relocked")
+        running = self._claims.grant
+        self._note_unlocked()
+        ended = self._claims.expire(now_s)
+        facts: tuple[Fact, ...] = ()
+        if running is not None and self._claims.grant is None and self._sensors.unused:
+            facts = (PassageMissed(now_s, running.grant_id),)
+        outcome = self._follow(ended or "pulse_ended").then(Outcome(facts=facts))
         if self._is_silent(now_s):
-            return self._dropped(self._lock("client_silent"))
-        return Outcome()
+            outcome = outcome.then(self._drop_client("client_silent")).dropped()
+        return outcome.then(Outcome(facts=tuple(self._sensors.tick(now_s))))
 
     def heard(self, now_s: float) -> Outcome:
         """A well-formed packet of the client, its first one included. Packets that queued while this process was held
@@ -168,110 +117,151 @@ class DoorMachine:
         if self._heard_s is not None and math.isfinite(for_s) and for_s > 0:
             self._heard_s = min(self._last_s + for_s, self._heard_s + for_s)
 
-    def grant(self, grant_id: object, pulse_ms: object, now_s: float) -> Outcome:
-        """One pulse of `pulse_ms`; both arguments are as parsed from JSON, their types are checked here. Counts as a
-        packet heard. A refusal leaves the relay as it was, but a malformed grant locks, as every malformed packet
-        does. An id counts as used once its pulse has begun."""
-        backwards = self._runs_backwards(now_s)
-        due = self.heard(now_s)
-        if due.drop_client or backwards:
-            why = "the door process was held up or its clock ran backwards: this grant may be stale"
-            return self._after(due, self._refuse(Refused.NOT_ALLOWED, why))
-        if not isinstance(grant_id, str) or not _GRANT_ID.fullmatch(grant_id) or type(pulse_ms) is not int:
-            refused = self._refuse(Refused.MALFORMED, "a grant needs an id of 32 hex digits and a whole number of ms")
-            return self._after(self._after(due, self.nonsense(now_s)), refused)
-        refusal = self._objection(grant_id, pulse_ms)
-        if refusal is not None:
-            return self._after(due, refusal)
-        self._remember(grant_id)
-        if self._energised:  # free access: it is open already, and no pulse may end that
-            return due
-        self._energised, self._grant_id = True, grant_id
-        self._until_s = now_s + pulse_ms / 1000
-        return self._after(due, Outcome((Energise(True),), (Unlocked(grant_id, pulse_ms),)))
-
-    def lock(self, cause: str, now_s: float) -> Outcome:
-        """Locks now (`cause`: requested, stopping, ...) and leaves free access. No fact where it was locked."""
-        due = self.tick(now_s)
-        return self._after(due, self._lock(cause))
-
     def client_gone(self, now_s: float) -> Outcome:
         due = self.tick(now_s)
-        self._heard_s = None
-        return self._after(due, self._lock("client_gone"))
+        return due.then(self._drop_client("client_gone"))
 
     def nonsense(self, now_s: float) -> Outcome:
         """A packet that can't be understood: lock, and drop the client."""
         due = self.tick(now_s)
-        return self._dropped(self._after(due, self._lock("client_nonsense")))
+        return due.then(self._drop_client("client_nonsense")).dropped()
+
+    # -- inputs: what the client asks for -------------------------------------------------------------------------
+
+    def grant(self, grant_id: object, pulse_ms: object, now_s: float) -> Outcome:
+        """One pulse of `pulse_ms`; both arguments are as parsed from JSON, their types are checked here. Counts as a
+        packet heard. A refusal leaves the relay as it was, but a malformed grant locks, as every malformed packet
+        does. An id counts as used once it was carried out."""
+        due, stale = self._asked_at(now_s)
+        if stale is not None:
+            return due.then(stale)
+        if not isinstance(grant_id, str) or not is_grant_id(grant_id) or type(pulse_ms) is not int:
+            refused = refuse(Refused.MALFORMED, "a grant needs an id of 32 hex digits and a whole number of ms")
+            return due.then(self.nonsense(now_s)).then(refused)
+        refusal = self._book.objection(grant_id, pulse_ms, self._claims)
+        if refusal is not None:
+            return due.then(refusal)
+        self._book.remember(grant_id)
+        claims = self._claims
+        if claims.free:  # it is open for everybody: no pulse is needed
+            return due
+        self._latch.first_person = claims.first_person_came()
+        self._sensors.pulse_begins()
+        if self._rule.grant_action is GrantAction.PULSE:
+            claims.grant = Pulse(grant_id, now_s + pulse_ms / 1000)
+        elif claims.toggled is None:
+            claims.toggled = Pulse(grant_id, now_s + self._rule.toggle_max_s)
+        else:
+            claims.toggled = None
+            return due.then(self._follow("toggled"))
+        self._latch.pulse_id = grant_id
+        return due.then(self._follow("granted", pulse_ms))
+
+    def lock(self, cause: str, now_s: float) -> Outcome:
+        """Locks now (`cause`: requested, stopping, ...). One that was requested leaves free access too. Only an
+        active fire input stands above it. No fact where it was locked."""
+        due = self.tick(now_s)
+        if cause == "stopping":
+            self._claims.drop_timed()
+            if self._latch.energised:  # free access is kept for the next start; fire is wired past the device too
+                return due.then(self._latch.move(False, cause))
+        else:
+            self._claims.drop_all()
+        locked = due.then(self._follow(cause, assert_level=True))
+        if self._claims.fire and cause == "requested":
+            locked = locked.then(refuse(Refused.FIRE, "the fire input holds the door open"))
+        return locked
 
     def set_mode(self, mode: Mode, now_s: float) -> Outcome:
-        """Lockdown locks at once. Free access unlocks until anything locks: a mode that outlives its client needs the
-        signed site mode."""
+        """Lockdown locks at once. Free access unlocks until the mode changes or a lock is asked for."""
         due = self.tick(now_s)
-        if mode is Mode.FREE_ACCESS and self._fault:
-            return self._after(due, self._refuse(Refused.FAULT, self._fault))
+        if mode is Mode.FREE_ACCESS and self._claims.fault:
+            return due.then(refuse(Refused.FAULT, self._claims.fault))
+        if mode is Mode.LOCKDOWN:
+            exit_s = self._claims.exit_until_s if self._rule.rex_in_lockdown else None
+            self._claims.drop_timed()
+            self._claims.exit_until_s = exit_s
+        elif self.mode is Mode.LOCKDOWN and not self._rule.rex_in_lockdown:
+            self._claims.exit_until_s = None  # refused then is not carried out now
         if mode is Mode.FREE_ACCESS:
-            self._grant_id = self._until_s = None
-            fresh = () if self._energised else (Unlocked("", 0),)
-            self._mode, self._energised = mode, True
-            return self._after(due, Outcome((Energise(True),), fresh))
-        locked = self._lock("requested")
-        self._mode = mode
-        return self._after(due, locked)
+            self._claims.drop_pulses()
+            self._claims.toggled = self._latch.pulse_id = None
+        self._claims.mode = mode
+        return due.then(self._follow("requested", assert_level=True))
+
+    def free(self, for_ms: object, first_person: object, now_s: float) -> Outcome:
+        """Free access by schedule, for so long unless it is renewed; 0 ends it. `first_person`: it begins with the
+        first grant. Whoever asks knows the time; when he is gone it ends."""
+        due, stale = self._asked_at(now_s)
+        if stale is not None:
+            return due.then(stale)
+        if type(for_ms) is not int or not 0 <= for_ms <= LONGEST_LEASE_MS or not isinstance(first_person, bool):
+            refused = refuse(Refused.MALFORMED, f"free access lasts 0 to {LONGEST_LEASE_MS} ms at a time")
+            return due.then(self.nonsense(now_s)).then(refused)
+        if for_ms == 0:
+            self._claims.lease = None
+        elif self.mode is Mode.LOCKDOWN:
+            return due.then(refuse(Refused.LOCKDOWN, "the door is in lockdown"))
+        elif self._claims.fault:
+            return due.then(refuse(Refused.FAULT, self._claims.fault))
+        else:
+            self._claims.renew(now_s + for_ms / 1000, first_person)
+        return due.then(self._follow("free_access_ended"))
+
+    def show(self, signal: Signal, now_s: float) -> Outcome:
+        """The daemon's part of the lights: `look`, `denied`; anything else clears it."""
+        due = self.heard(now_s)
+        if not due.drop_client:
+            self._asked = (signal, self._last_s) if signal in ASKED else None
+        return due
+
+    # -- inputs: the door's own -------------------------------------------------------------------------------------
+
+    def sense(self, levels: Mapping[Input, bool], now_s: float) -> Outcome:
+        """One reading of everything that is wired (True: active). Never depends on a client."""
+        outcome = self.tick(now_s)
+        for cause, told in self._sensors.read(levels, self._last_s):
+            outcome = outcome.then(Outcome(facts=tuple(told))).then(self._follow(cause))
+        return outcome
 
     def fault(self, detail: str, now_s: float) -> Outcome:
-        """The pin can't be driven, or a supervised input failed: lock and refuse grants until `fault_cleared`."""
+        """The pin can't be driven, or an input failed: lock and refuse grants until `fault_cleared`."""
         due = self.tick(now_s)
-        self._fault = detail or "the relay has a fault"
-        return self._after(due, self._lock("relocked"))
+        self._claims.fault = detail or "the relay has a fault"
+        self._claims.drop_timed()
+        return due.then(self._follow("relocked", assert_level=True))
 
     def fault_cleared(self) -> None:
-        self._fault = ""
+        self._claims.fault = ""
 
     # -- inside -----------------------------------------------------------------------------------------------
 
-    def _objection(self, grant_id: str, pulse_ms: int) -> Outcome | None:
-        if self._mode is Mode.LOCKDOWN:
-            return self._refuse(Refused.LOCKDOWN, "the door is in lockdown")
-        if self._fault:
-            return self._refuse(Refused.FAULT, self._fault)
-        if not 1 <= pulse_ms <= self._max_pulse_ms:
-            why = f"a pulse may last 1 to {self._max_pulse_ms} ms, not {pulse_ms}"
-            return self._refuse(Refused.CAP_EXCEEDED, why)
-        if grant_id in self._seen:
-            return self._refuse(Refused.REPEATED_ID, "this grant was carried out already")
-        if self._grant_id is not None:
-            return self._refuse(Refused.PULSE_RUNNING, "another grant's pulse is running")
-        return None
+    def _follow(self, cause: str, pulse_ms: int = 0, *, assert_level: bool = False) -> Outcome:
+        self._note_unlocked()
+        outcome = self._latch.follow(self._last_s, cause, pulse_ms, assert_level=assert_level)
+        self._note_unlocked()
+        return outcome
 
-    def _lock(self, cause: str) -> Outcome:
-        was_open, grant_id = self._energised, self._grant_id
-        self._energised, self._grant_id, self._until_s = False, None, None
-        if self._mode is Mode.FREE_ACCESS:
-            self._mode = Mode.NORMAL
-        return Outcome((Energise(False),), (Locked(cause, grant_id),) if was_open else ())
+    def _note_unlocked(self) -> None:
+        if self._latch.energised or self._claims.exit_until_s is not None:
+            self._sensors.leaf.unlocked_at(self._last_s)
+
+    def _drop_client(self, cause: str) -> Outcome:
+        self._heard_s = self._asked = None
+        self._claims.drop_clients()
+        return self._follow(cause, assert_level=True)
+
+    def _asked_at(self, now_s: float) -> tuple[Outcome, Outcome | None]:
+        """What is due, and a refusal where the packet may be stale."""
+        backwards = self._runs_backwards(now_s)
+        due = self.heard(now_s)
+        if not (due.drop_client or backwards):
+            return due, None
+        why = "the door process was held up or its clock ran backwards: this request may be stale"
+        return due, refuse(Refused.NOT_ALLOWED, why)
 
     def _runs_backwards(self, now_s: float) -> bool:
         return not (math.isfinite(now_s) and now_s >= self._last_s)
 
     def _is_silent(self, now_s: float) -> bool:
         return self._heard_s is not None and now_s - self._heard_s >= self._silence_s
-
-    def _remember(self, grant_id: str) -> None:
-        self._seen[grant_id] = None
-        if len(self._seen) > REMEMBERED_GRANTS:
-            self._seen.popitem(last=False)
-
-    def _dropped(self, outcome: Outcome) -> Outcome:
-        self._heard_s = None
-        return Outcome(outcome.actions, outcome.facts, outcome.refusal, True)
-
-    @staticmethod
-    def _refuse(code: Refused, message: str) -> Outcome:
-        return Outcome(refusal=Refusal(code, message))
-
-    @staticmethod
-    def _after(first: Outcome, then: Outcome) -> Outcome:
-        drop = first.drop_client or then.drop_client
-        return Outcome(first.actions + then.actions, first.facts + then.facts, then.refusal or first.refusal, drop)

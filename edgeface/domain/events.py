@@ -93,14 +93,19 @@ class LockoutEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class DoorUnlocked(Event):
+    """`cause`: grant, exit_request, toggled, free_access, fire. `grant_id` is empty and `pulse_ms` 0 where no grant
+    did it."""
+
     kind: ClassVar[str] = "door_unlocked"
     grant_id: str
     pulse_ms: int
+    cause: str = "grant"
 
 
 @dataclass(frozen=True, slots=True)
 class DoorLocked(Event):
-    """`cause`: pulse_ended, requested, client_gone, client_silent, client_nonsense, relocked, stopping, starting."""
+    """`cause`: pulse_ended, requested, client_gone, client_silent, client_nonsense, relocked, stopping, starting;
+    opened and closed (the door was used), passed (the turnstile), toggled, lockdown, free_access_ended, fire_ended."""
 
     kind: ClassVar[str] = "door_locked"
     cause: str

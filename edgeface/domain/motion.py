@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgeface.domain.types import Pixels
 
+IDLE_AFTER_S = 2.0  # an empty, still doorway this long: the detector slows down
 _STEP = 8  # every 8th pixel both ways: a face at 4 m is 20 pixels wide and still covers several samples
 _BLOCK = 4  # samples a side of a block: averaging 16 takes the sensor's noise down to a quarter
 
@@ -54,3 +56,29 @@ class MotionGate:
         change = np.abs(blocks - before)
         change = np.abs(blocks - before - np.median(blocks - before)) if float(change.mean()) > 1.0 else change
         return int((change > self._rule.min_change).sum()) >= self._rule.min_blocks
+
+
+class IdleGate:
+    """Which frames an idle doorway is spared: once nobody was there and nothing moved for IDLE_AFTER_S, the detector
+    looks `idle_fps` times a second. Not thread-safe."""
+
+    def __init__(self, idle_fps: float) -> None:
+        self._period_s = 1.0 / idle_fps
+        self._somebody = False
+        self._last_busy_s = self._last_look_s = float("-inf")
+
+    def skips(self, now_s: float, moved: Callable[[], bool]) -> bool:
+        """Whether this frame needs no look. `moved` is asked only where nobody is there."""
+        if not self._somebody:
+            if moved():
+                self._last_busy_s = now_s
+            if now_s - self._last_busy_s > IDLE_AFTER_S and now_s - self._last_look_s < self._period_s:
+                return True
+        self._last_look_s = now_s
+        return False
+
+    def looked(self, somebody: bool, now_s: float) -> None:
+        """What the look found."""
+        self._somebody = somebody
+        if somebody:
+            self._last_busy_s = now_s

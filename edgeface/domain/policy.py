@@ -11,7 +11,7 @@ The order of precedence, and why it is this one:
  7. passive liveness isn't sure           wait, and not for ever
  8. identity: agreed, not yet, or nobody  only a face that has shown itself alive gets here
  9. the person's rights                   door, clock, validity, schedule
-10. cooldown, then faults of door and log a grant that can't be carried out or recorded is none
+10. cooldown, anti-passback, then faults of door and log a grant that can't be carried out or recorded is none
 
 Grant is the one way out at the end, so it needs every condition. What can't be judged (a number that is not one, a mode
 nobody knows) denies or waits. Refusals from 9 on name the person to the audit log; sentences for people never do."""
@@ -55,7 +55,8 @@ class PolicyRule:
 class Evidence:
     """What is known about a track now. `person` is the record that `streak` agreed on, None where it is gone;
     `schedule_open` is its schedule's answer, `time_matters` whether its rights depend on the wall clock at all.
-    `..._for_s`: how long that state has lasted. `..._lockout_s`, `cooldown_s`: remaining, 0 for none."""
+    `..._for_s`: how long that state has lasted. `..._lockout_s`, `cooldown_s`, `passback_s` (of a hard
+    anti-passback): remaining, 0 for none."""
 
     track: int
     now_s: float
@@ -80,6 +81,7 @@ class Evidence:
     cooldown_s: float
     door_ok: bool = True
     audit_ok: bool = True
+    passback_s: float = 0.0
 
 
 def decide(evidence: Evidence, rule: PolicyRule | None = None) -> Decision:
@@ -155,7 +157,8 @@ def _identified(e: Evidence, rule: PolicyRule) -> Decision:
         return Deny(DenialReason.UNKNOWN_PERSON, e.track, score=e.streak.score)
     reason = _rights(e, e.person)
     if reason is not None:
-        detail = _seconds(e.cooldown_s) if reason is DenialReason.COOLDOWN else ""
+        waits = {DenialReason.COOLDOWN: e.cooldown_s, DenialReason.PASSBACK: e.passback_s}
+        detail = _seconds(waits[reason]) if reason in waits else ""
         return Deny(reason, e.track, e.person.id, e.streak.score, detail)
     evidence_ms = round((e.now_s - e.streak.since_s) * 1000)
     return Grant(e.person.id, e.track, e.streak.score, e.streak.margin, evidence_ms)
@@ -174,6 +177,8 @@ def _rights(e: Evidence, person: Person) -> DenialReason | None:
         return DenialReason.OUTSIDE_SCHEDULE
     if not e.cooldown_s <= 0:
         return DenialReason.COOLDOWN
+    if not e.passback_s <= 0:
+        return DenialReason.PASSBACK
     if not e.door_ok:
         return DenialReason.DOOR_FAULT
     return None if e.audit_ok else DenialReason.AUDIT_FAULT
@@ -202,6 +207,7 @@ SENTENCES: dict[DenialReason, str] = {
     DenialReason.TRACK_LOCKED_OUT: "Too many tries. Please wait a little and try again, or ask to be let in.",
     DenialReason.DOOR_LOCKED_OUT: "This door is paused for a few minutes. Please wait, or ask to be let in.",
     DenialReason.COOLDOWN: "The door was opened for you a moment ago. Please wait a few seconds.",
+    DenialReason.PASSBACK: "You went in a while ago. If you have left, please ask to be let in again.",
     DenialReason.LOCKDOWN: "This door is closed to everybody right now. Please follow the staff's instructions.",
     DenialReason.DOOR_FAULT: "The door's lock has a fault and can't open. Please tell the staff.",
     DenialReason.AUDIT_FAULT: "The door can't record entries right now and stays closed. Please tell the staff.",

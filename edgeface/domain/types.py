@@ -143,6 +143,7 @@ class DenialReason(str, Enum):
     TRACK_LOCKED_OUT = "track_locked_out"
     DOOR_LOCKED_OUT = "door_locked_out"
     COOLDOWN = "cooldown"
+    PASSBACK = "passback"
     LOCKDOWN = "lockdown"
     DOOR_FAULT = "door_fault"
     AUDIT_FAULT = "audit_fault"

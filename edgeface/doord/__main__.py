@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from edgeface.adapters.door.driver import open_relay_patiently
 from edgeface.adapters.door.lifeline import die_with_parent, orphaned
-from edgeface.domain.door import DoorMachine
+from edgeface.adapters.door.pins import check, this_board
 from edgeface.domain.errors import EdgefaceError
 from edgeface.doord import options as doord_options
-from edgeface.doord.host import Listener, StopSignals, Watchdogs, boot_s
+from edgeface.doord.fitted import fit
+from edgeface.doord.host import Listener, StopSignals, Watchdogs
 from edgeface.doord.leaving import hold, leave
 from edgeface.doord.server import DoorServer
 
@@ -26,17 +27,21 @@ def serve(argv: Sequence[str] | None = None) -> int:
         die_with_parent()
     signals = StopSignals()
     try:
+        for warning in check(options.relay, options.fittings, this_board()):
+            sys.stderr.write(f"edgeface-doord: {warning}\n")
         relay = hold(open_relay_patiently(options.relay))  # locked from here on
+        fitted, machine = fit(options)
         listener = Listener(options.socket)
         try:
             DoorServer(
                 relay,
-                DoorMachine(options.max_pulse_ms, boot_s()),
+                machine,
                 listener,
                 options.allow_uids | {0, os.getuid()},
                 signals,
                 Watchdogs(options.beat_fd),
                 lambda: options.die_with_parent and orphaned(parent_pid),
+                fitted=fitted,
             ).run()
         finally:
             listener.close()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import pwd
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgeface.adapters.door import fittings
 from edgeface.adapters.door.driver import DRIVERS, RelaySpec
-from edgeface.domain.door import LONGEST_PULSE_MS
+from edgeface.adapters.door.fittings import Fittings
+from edgeface.domain.door_rules import LONGEST_PULSE_MS
+from edgeface.domain.errors import ConfigError
 
 DEFAULT_MAX_PULSE_MS = 10_000
 
@@ -27,6 +30,7 @@ class Options:
     beat_fd: int = -1
     parent_pid: int = 0
     ready_fd: int = -1
+    fittings: Fittings = field(default_factory=Fittings)
 
 
 def relay_parser(prog: str, description: str | None) -> argparse.ArgumentParser:
@@ -35,12 +39,13 @@ def relay_parser(prog: str, description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--pin", type=_within(0, 1023), required=True, help="GPIO (BCM) number, or a line's offset")
     parser.add_argument("--chip", default="", help="/dev/gpiochipN; the driver's default where left out")
     parser.add_argument("--active-low", action="store_true", help="the relay board pulls in on a low level")
+    parser.add_argument("--fail-safe", action="store_true", help="the relay is pulled in while the door is locked")
     parser.add_argument("--board-socket", default="", help="the simulated board's socket (driver simboard)")
     return parser
 
 
 def relay_of(parsed: argparse.Namespace) -> RelaySpec:
-    return RelaySpec(parsed.driver, parsed.pin, parsed.chip, parsed.active_low, parsed.board_socket)
+    return RelaySpec(parsed.driver, parsed.pin, parsed.chip, parsed.active_low, parsed.board_socket, parsed.fail_safe)
 
 
 def parse(argv: Sequence[str] | None, prog: str, description: str | None) -> Options:
@@ -50,6 +55,7 @@ def parse(argv: Sequence[str] | None, prog: str, description: str | None) -> Opt
     parser.add_argument(
         "--allow-uid", type=_uid, action="append", default=[], help="user (number or name) who may control the door"
     )
+    fittings.add_options(parser)
     parser.add_argument("--die-with-parent", action="store_true", help="lock and end when the parent dies")
     parser.add_argument("--parent-pid", type=int, default=0, help="the parent that --die-with-parent and guard mean")
     parser.add_argument("--beat-fd", type=int, default=-1, help=argparse.SUPPRESS)
@@ -64,7 +70,15 @@ def parse(argv: Sequence[str] | None, prog: str, description: str | None) -> Opt
         parsed.beat_fd,
         parsed.parent_pid,
         parsed.ready_fd,
+        _fittings(parser, parsed),
     )
+
+
+def _fittings(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> Fittings:
+    try:
+        return fittings.from_options(parsed)
+    except ConfigError as error:
+        parser.error(str(error))
 
 
 class _within:

@@ -3,10 +3,12 @@ that talks nonsense is not to be trusted with a door: an unknown key is nonsense
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeface.adapters.door import wire
-from edgeface.domain.door import SILENCE_MS, DoorMachine, Locked, Refusal, Unlocked
+from edgeface.domain.door import SILENCE_MS, DoorMachine, Locked, Mode, Refusal, Signal, Unlocked
+from edgeface.domain.door_facts import Fact
+from edgeface.domain.door_signals import ASKED
 from edgeface.domain.events import DoorLocked, DoorUnlocked, Event
 
 
@@ -27,6 +29,22 @@ class LockAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ModeAsked:
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class FreeAsked:
+    for_ms: int
+    first_person: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShowAsked:
+    signal: Signal
+
+
+@dataclass(frozen=True, slots=True)
 class StatusAsked:
     pass
 
@@ -36,7 +54,7 @@ class Ping:
     pass
 
 
-Request = Hello | GrantAsked | LockAsked | StatusAsked | Ping
+Request = Hello | GrantAsked | LockAsked | StatusAsked | Ping | ModeAsked | FreeAsked | ShowAsked
 _PLAIN: dict[str, Request] = {"hello": Hello(), "lock": LockAsked(), "status": StatusAsked(), "ping": Ping()}
 
 
@@ -55,20 +73,52 @@ def parse(packet: bytes) -> Request:
     except wire.WireError as error:
         raise Nonsense("malformed", str(error)) from error
     op = message.pop("op", None)
-    if not isinstance(op, str) or not (op in _PLAIN or op == "grant"):
+    if not isinstance(op, str) or not (op in _PLAIN or op in _WITH_ARGUMENTS):
         raise Nonsense("unknown_op" if isinstance(op, str) else "malformed", "the op is not one of this protocol")
-    if op != "grant":
+    if op in _PLAIN:
         if message:
             raise Nonsense("malformed", f"{op} takes no arguments")
         return _PLAIN[op]
+    request = _WITH_ARGUMENTS[op](message)
+    if message:
+        raise Nonsense("malformed", f"{op} has an argument too many")
+    return request
+
+
+def _grant(message: dict[str, object]) -> Request:
     grant_id, pulse_ms = message.pop("id", None), message.pop("pulse_ms", None)
-    if message or not isinstance(grant_id, str) or type(pulse_ms) is not int:
+    if not isinstance(grant_id, str) or type(pulse_ms) is not int:
         raise Nonsense("malformed", "a grant takes an id (text) and pulse_ms (a whole number), nothing else")
     return GrantAsked(grant_id, pulse_ms)
 
 
+def _mode(message: dict[str, object]) -> Request:
+    mode = message.pop("mode", None)
+    if not isinstance(mode, str) or mode not in [m.value for m in Mode]:
+        raise Nonsense("malformed", f"a mode is one of {', '.join(m.value for m in Mode)}")
+    return ModeAsked(Mode(mode))
+
+
+def _free(message: dict[str, object]) -> Request:
+    for_ms, first_person = message.pop("for_ms", None), message.pop("first_person", None)
+    if type(for_ms) is not int or not isinstance(first_person, bool):
+        raise Nonsense("malformed", "free takes for_ms (a whole number) and first_person (true or false)")
+    return FreeAsked(for_ms, first_person)
+
+
+def _show(message: dict[str, object]) -> Request:
+    signal = message.pop("signal", None)
+    if signal not in [s.value for s in (*ASKED, Signal.IDLE)]:
+        raise Nonsense("malformed", "a signal to show is look, denied or idle")
+    return ShowAsked(Signal(signal))
+
+
+_WITH_ARGUMENTS = {"grant": _grant, "mode": _mode, "free": _free, "show": _show}
+_NAMES: dict[type, str] = {GrantAsked: "grant", ModeAsked: "mode", FreeAsked: "free", ShowAsked: "show"}
+
+
 def name_of(request: Request) -> str:
-    return "grant" if isinstance(request, GrantAsked) else next(n for n, r in _PLAIN.items() if r == request)
+    return _NAMES.get(type(request)) or next(name for name, plain in _PLAIN.items() if plain == request)
 
 
 def accepted(request: Request, machine: DoorMachine, detail: str) -> dict[str, object]:
@@ -79,6 +129,9 @@ def accepted(request: Request, machine: DoorMachine, detail: str) -> dict[str, o
         answer.update(max_pulse_ms=machine.max_pulse_ms, silence_ms=SILENCE_MS)
     elif isinstance(request, StatusAsked):
         answer.update(locked=machine.locked, mode=machine.mode.value, grant_id=machine.grant_id, detail=detail[:400])
+        answer.update(held_by=machine.held_by, contact=machine.contact, alarms=list(machine.alarms))
+    elif isinstance(request, ModeAsked):
+        answer["mode"] = machine.mode.value
     return answer
 
 
@@ -93,8 +146,10 @@ def refusal_of(code: str, message: str, answered: str | None = None) -> dict[str
     return {"re": answered, "ok": False, "code": code, "message": message[:400]}
 
 
-def event_of(fact: Unlocked | Locked, t_s: float) -> Event:
+def event_of(fact: Fact, t_s: float) -> Event:
     """`t_s`: monotonic time at which the relay had moved."""
     if isinstance(fact, Unlocked):
-        return DoorUnlocked(t_s, fact.grant_id, fact.pulse_ms)
-    return DoorLocked(t_s, fact.cause, fact.grant_id)
+        return DoorUnlocked(t_s, fact.grant_id, fact.pulse_ms, fact.cause)
+    if isinstance(fact, Locked):
+        return DoorLocked(t_s, fact.cause, fact.grant_id)
+    return replace(fact, t_s=t_s)

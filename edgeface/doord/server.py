@@ -8,19 +8,31 @@ import logging
 import selectors
 import socket
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 
 from edgeface.adapters.door import wire
 from edgeface.adapters.door.driver import Relay
-from edgeface.domain.door import DoorMachine, Outcome, Refusal, Refused
+from edgeface.domain.door import DoorMachine, Mode, Outcome, Refusal, Refused
 from edgeface.domain.errors import DoorUnavailable
-from edgeface.doord import protocol
+from edgeface.domain.events import DoorLocked, Event
+from edgeface.doord import protocol, requests
+from edgeface.doord.fitted import Fitted
 from edgeface.doord.host import Listener, Stopping, Watchdogs, boot_s, hung_up, peer
 
+SENSE_S = 0.02  # how often the inputs are read: a tenth of what a finger presses
+UNSENT = 256  # events kept for a daemon that is away: a night of a busy exit
 TICK_S = 0.1  # the longest turn: watchdogs are fed, and a suspend's end is noticed
 HELD_UP_S = 0.15  # a turn that lasts this much longer than it should: the machine was starved or paused, not the client
+_HARMLESS = (protocol.Hello, protocol.Ping, protocol.StatusAsked, protocol.LockAsked)
+_KNOWN_WITHOUT_US = (
+    "starting",
+    "stopping",
+    "client_gone",
+    "client_silent",
+    "client_nonsense",
+)  # RemoteDoor tells these
 _log = logging.getLogger("edgeface.doord")
 
 
@@ -39,11 +51,14 @@ class DoorServer:
         stop_wanted: Callable[[], bool] = lambda: False,
         now_s: Callable[[], float] = boot_s,
         event_s: Callable[[], float] = time.monotonic,
+        fitted: Fitted | None = None,
     ) -> None:
         self._relay, self._machine, self._listener = relay, machine, listener
         self._allowed, self._signals, self._watchdogs = allowed_uids, signals, watchdogs
         self._stop_wanted, self._now_s, self._event_s = stop_wanted, now_s, event_s
+        self._fitted = fitted or Fitted()
         self._client: socket.socket | None = None
+        self._unsent: deque[Event] = deque(maxlen=UNSENT)
         self._selector = selectors.DefaultSelector()
         self._stale = False  # what is read now queued while this process was held up
         self.refused: Counter[str] = Counter()
@@ -53,7 +68,8 @@ class DoorServer:
         self._selector.register(self._listener.socket, selectors.EVENT_READ, self._accept)
         self._selector.register(self._signals.wake, selectors.EVENT_READ, self._signals.drain)
         try:
-            self._carry_out(self._machine.start())
+            self._settle(self._machine.start())
+            self._sense()
             self._watchdogs.ready()
             while not self._signals.stopping and not self._stop_wanted() and self._watchdogs.beat():
                 wait_s, began_s = self._wait_s(), self._now_s()
@@ -64,12 +80,14 @@ class DoorServer:
                     continue
                 for key, _ in ready:
                     key.data()
-                self._settle(self._machine.tick(self._now_s()))
+                self._sense()
+                self._fitted.panel.update(self._machine, self._now_s())
             self._watchdogs.stopping()
             self._settle(self._machine.lock("stopping", self._now_s()))
         finally:
             self._drop_client()
             self._relay.lock()
+            self._fitted.panel.dark()
             self._selector.close()
 
     def _catch_up(self, late_s: float) -> None:
@@ -85,8 +103,22 @@ class DoorServer:
             self._stale = False
 
     def _wait_s(self) -> float:
-        deadline = self._machine.next_deadline_s
-        return TICK_S if deadline is None else min(TICK_S, max(0.0, deadline - self._now_s()))
+        now_s = self._now_s()
+        wait_s = TICK_S if self._fitted.inputs is None else SENSE_S
+        for due_s in (self._machine.next_deadline_s, self._fitted.panel.next_s(now_s)):
+            if due_s is not None:
+                wait_s = min(wait_s, max(0.0, due_s - now_s))
+        return wait_s
+
+    def _sense(self) -> None:
+        """Time and inputs. Inputs that can't be read end the process, as a relay does: nobody would know of a fire."""
+        inputs = self._fitted.inputs
+        try:
+            levels = {} if inputs is None else inputs.levels()
+        except DoorUnavailable as error:
+            self._settle(self._machine.fault(error.message, self._now_s()))
+            raise
+        self._settle(self._machine.sense(levels, self._now_s()))
 
     # -- the client -------------------------------------------------------------------------------------------
 
@@ -139,17 +171,11 @@ class DoorServer:
         return True
 
     def _answer(self, request: protocol.Request) -> None:
-        now_s = self._now_s()
-        if self._stale and isinstance(request, protocol.GrantAsked):
-            late = Refusal(Refused.NOT_ALLOWED, "the door process was held up: this grant may be stale")
-            outcome = replace(self._machine.heard(now_s), refusal=late)
-        elif isinstance(request, protocol.GrantAsked):
-            outcome = self._machine.grant(request.grant_id, request.pulse_ms, now_s)
-        else:
-            outcome = self._machine.heard(now_s)
-            if isinstance(request, protocol.LockAsked) and not outcome.drop_client:
-                self._settle(outcome)
-                outcome = self._machine.lock("requested", now_s)
+        mode = self._machine.mode
+        outcome = requests.put(self._machine, request, self._now_s(), self._stale)
+        asked = isinstance(request, protocol.ModeAsked) and outcome.refusal is None and not outcome.drop_client
+        if asked or self._machine.mode is not mode:
+            outcome = self._kept(outcome)
         if outcome.refusal is not None:
             self._count(outcome.refusal.code.value, outcome.refusal.message)
         try:
@@ -157,6 +183,25 @@ class DoorServer:
         except DoorUnavailable as error:
             self._send(protocol.refused(request, Refusal(Refused.FAULT, error.message)))
             raise
+        if isinstance(request, protocol.Hello) and not outcome.drop_client:
+            self._greet()
+
+    def _kept(self, outcome: Outcome) -> Outcome:
+        """The mode is on the disk before it is acknowledged. Where it can't be kept it is in force and said so; but
+        nothing unlocks on a mode that the next start would not know of."""
+        try:
+            self._fitted.modes.keep(self._machine.mode)
+            return outcome
+        except OSError as error:
+            refusal = Refusal(Refused.FAULT, f"the mode can't be kept: {error.strerror or error}")
+        if self._machine.mode is Mode.FREE_ACCESS:
+            outcome = outcome.then(self._machine.set_mode(Mode.NORMAL, self._now_s()))
+        return replace(outcome, refusal=refusal)
+
+    def _greet(self) -> None:
+        """What happened while nobody listened, to a client that has just introduced itself."""
+        while self._unsent and self._client is not None:
+            self._send(self._unsent.popleft().to_dict())
 
     def _reply(self, request: protocol.Request, outcome: Outcome) -> dict[str, object]:
         if outcome.refusal is not None:
@@ -193,7 +238,10 @@ class DoorServer:
         for fact in outcome.facts:
             event = protocol.event_of(fact, self._event_s())
             _log.info("%s", event.to_dict())
-            self._send(event.to_dict())
+            if self._client is not None:
+                self._send(event.to_dict())
+            elif not (isinstance(event, DoorLocked) and event.cause in _KNOWN_WITHOUT_US):
+                self._unsent.append(event)
 
     def _send(self, message: dict[str, object]) -> None:
         if self._client is None:

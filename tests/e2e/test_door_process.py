@@ -83,7 +83,7 @@ def test_a_live_door_process_is_not_robbed_of_its_socket(tmp_path: Path) -> None
     """The second one, for another pin, ends; the first one's clients notice nothing."""
     with Simboard(tmp_path, "17,18") as board, Doord(tmp_path, board) as doord:
         door = RemoteDoor(doord.socket, connect_timeout_s=10, reply_timeout_s=10)
-        door.status()
+        assert door.wait_connected(20)
         code, said = refusal(*[word.replace("17", "18") if word == "17" else word for word in doord.command])
         assert code == 69
         assert "Another door process" in said

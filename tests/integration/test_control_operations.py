@@ -52,7 +52,8 @@ def test_status_tells_what_a_technician_asks(control):
         assert told["camera"]["ok"] is True
         assert told["camera"]["size"] == [320, 240]
         assert told["camera"]["frames"] > 0
-        assert told["door"] == {"reachable": True, "locked": True, "mode": "normal", "grant_id": None, "detail": ""}
+        still = {"grant_id": None, "detail": "", "held_by": None, "contact": None, "alarms": []}
+        assert told["door"] == {"reachable": True, "locked": True, "mode": "normal", **still}
         assert (told["gallery"]["people"], told["gallery"]["templates"]) == (1, 1)
         assert list(told["gallery"]["damaged"]) == [person_id("ada")]
         assert told["threshold"]["value"] == 0.5
@@ -68,6 +69,18 @@ def test_status_tells_what_a_technician_asks(control):
         script(running, client)
 
     control(enrolled("ada"), enrolled("ben"))(damaged)
+
+
+def test_the_mode_is_set_and_kept_by_the_door(control):
+    def script(running, client):
+        assert client.call("door.mode", mode="lockdown") == {"mode": "lockdown"}
+        assert client.call("status")["door"]["mode"] == "lockdown"
+        for wrong in ("open", None, ["normal"]):
+            with pytest.raises(ControlError, match="mode"):
+                client.call("door.mode", mode=wrong)
+        assert client.call("door.mode", mode="normal") == {"mode": "normal"}
+
+    control(enrolled("ada"))(script)
 
 
 def test_view_is_a_picture_with_the_face_in_it(control):

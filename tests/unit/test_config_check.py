@@ -19,6 +19,8 @@ WRONG = {
     "empty state": ('state_dir = ""', "must be a folder"),
     "blank run": ('run_dir = "  "', "must be a folder"),
     "no path": ('gallery.path = "/a\\u0000b"', "no path can have"),
+    "shared pins": ("door.inputs.rex_pin = 17", "door.inputs.rex_pin and door.pin are both 17"),
+    "unknown schedule": ('door.free_schedule = "nights"', "no schedule"),
     "models": ('models_dir = "/no/such/folder"', "manifest"),
 }
 
@@ -43,6 +45,15 @@ def test_check_and_run_refuse_the_same(
     said = edgeface(*command)
     assert (said.code, sentence in said.err) == (78, True), said.err
     assert [p.name for p in tmp_path.iterdir()] == ["edgeface.toml"]  # nothing was begun
+
+
+@pytest.mark.parametrize("command", [("config", "check"), ("run",)], ids=" ".join)
+def test_a_pin_that_the_door_process_would_refuse_is_refused_before_it_starts(
+    edgeface: Command, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "edgeface.toml").write_text("door.signals.red_pin = 40\n", encoding="utf-8")
+    said = edgeface(*command)
+    assert (said.code, "GPIO 40 for the red output is not on a Raspberry Pi's header" in said.err) == (78, True)
 
 
 def test_what_is_right_is_fine(edgeface: Command, tmp_path: Path) -> None:

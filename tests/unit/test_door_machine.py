@@ -19,6 +19,7 @@ from edgeface.domain.door import (
     Refused,
     Unlocked,
 )
+from edgeface.domain.door_events import DoorModeChanged
 
 A = "a" * 32
 B = "b" * 32
@@ -141,7 +142,7 @@ def test_lockdown_locks_and_refuses() -> None:
     """Lockdown stands above everything the client may ask for, until the mode changes."""
     m = machine()
     m.grant(A, 3000, 0.0)
-    assert m.set_mode(Mode.LOCKDOWN, 0.1).facts == (Locked("requested", A),)
+    assert m.set_mode(Mode.LOCKDOWN, 0.1).facts == (Locked("requested", A), DoorModeChanged(0.1, "lockdown"))
     assert code(m.grant(B, 1000, 0.2)) is Refused.LOCKDOWN
     m.client_gone(0.3)
     assert m.mode is Mode.LOCKDOWN
@@ -150,17 +151,22 @@ def test_lockdown_locks_and_refuses() -> None:
     assert code(m.grant(B, 1000, 0.5)) is None
 
 
-def test_free_access_lasts_until_anything_locks() -> None:
-    """Free access needs no pulse, no pulse ends it, and the client's death does."""
+def test_free_access_lasts_until_it_is_ended() -> None:
+    """The site's mode needs no pulse and no client; a lock that is asked for ends it."""
     m = machine(silence_ms=10_000)
     m.grant(A, 1000, 0.0)
-    assert m.set_mode(Mode.FREE_ACCESS, 0.5) == Outcome((Energise(True),), ())
+    assert m.set_mode(Mode.FREE_ACCESS, 0.5) == Outcome((Energise(True),), (DoorModeChanged(0.5, "free_access"),))
     assert m.tick(5.0) == Outcome()
     assert not m.locked
     assert m.grant(B, 1000, 5.0) == Outcome()
-    assert m.client_gone(6.0).facts == (Locked("client_gone", None),)
-    assert [m.mode, m.locked] == [Mode.NORMAL, True]
-    assert m.set_mode(Mode.FREE_ACCESS, 7.0).facts == (Unlocked("", 0),)
+    assert m.client_gone(6.0).facts == ()
+    assert not m.locked
+    assert m.lock("requested", 7.0).facts == (Locked("requested", None), DoorModeChanged(7.0, "normal"))
+    assert m.locked
+    assert m.set_mode(Mode.FREE_ACCESS, 8.0).facts == (
+        Unlocked("", 0, "free_access"),
+        DoorModeChanged(8.0, "free_access"),
+    )
 
 
 def test_a_fault_locks_and_refuses_until_cleared() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeface.adapters.door import wire
-from edgeface.domain.door import DoorMachine, Locked, Refusal, Refused, Unlocked
+from edgeface.domain.door import DoorMachine, Locked, Mode, Refusal, Refused, Signal, Unlocked
+from edgeface.domain.door_events import DoorForcedOpen
 from edgeface.doord import protocol
 
 ID = "0123456789abcdef" * 2
@@ -76,6 +77,13 @@ def test_what_is_encoded_is_decoded(message: dict[str, object]) -> None:
         (b'{"v":1,"op":"grant","id":"%s","pulse_ms":1e3}' % ID.encode(), "malformed"),
         (b'{"v":1,"op":"grant","id":"%s","pulse_ms":NaN}' % ID.encode(), "malformed"),
         (b'{"v":1,"op":"ping"}' + b" " * 1024, "malformed"),
+        (b'{"v":1,"op":"mode"}', "malformed"),
+        (b'{"v":1,"op":"mode","mode":"open"}', "malformed"),
+        (b'{"v":1,"op":"mode","mode":"normal","more":1}', "malformed"),
+        (b'{"v":1,"op":"free","for_ms":true,"first_person":false}', "malformed"),
+        (b'{"v":1,"op":"free","for_ms":1,"first_person":0}', "malformed"),
+        (b'{"v":1,"op":"show","signal":"granted"}', "malformed"),
+        (b'{"v":1,"op":"show","signal":["look"]}', "malformed"),
     ],
 )
 def test_nonsense_is_named(packet: bytes, code: str) -> None:
@@ -91,6 +99,11 @@ def test_requests_are_understood() -> None:
     assert protocol.parse(b'{"v":1,"op":"ping"}') == protocol.Ping()
     grant = wire.encode({"op": "grant", "id": ID, "pulse_ms": 3000})
     assert protocol.parse(grant) == protocol.GrantAsked(ID, 3000)
+    mode = wire.encode({"op": "mode", "mode": "lockdown"})
+    assert protocol.parse(mode) == protocol.ModeAsked(Mode.LOCKDOWN)
+    free = wire.encode({"op": "free", "for_ms": 30_000, "first_person": True})
+    assert protocol.parse(free) == protocol.FreeAsked(30_000, True)
+    assert protocol.parse(wire.encode({"op": "show", "signal": "look"})) == protocol.ShowAsked(Signal.LOOK)
 
 
 def test_answers_are_those_of_the_contract() -> None:
@@ -112,16 +125,23 @@ def test_answers_are_those_of_the_contract() -> None:
         "mode": "normal",
         "grant_id": None,
         "detail": "why",
+        "held_by": None,
+        "contact": None,
+        "alarms": [],
     }
+    mode = protocol.accepted(protocol.ModeAsked(Mode.NORMAL), machine, "")
+    assert mode == {"re": "mode", "ok": True, "mode": "normal"}
     refused = protocol.refused(protocol.GrantAsked(ID, 1), Refusal(Refused.LOCKDOWN, "no"))
     assert refused == {"re": "grant", "ok": False, "code": "lockdown", "message": "no", "id": ID}
 
 
 def test_events_carry_the_fields_of_their_class() -> None:
     unlocked = protocol.event_of(Unlocked(ID, 3000), 1.5).to_dict()
-    assert unlocked == {"event": "door_unlocked", "t_s": 1.5, "grant_id": ID, "pulse_ms": 3000}
+    assert unlocked == {"event": "door_unlocked", "t_s": 1.5, "grant_id": ID, "pulse_ms": 3000, "cause": "grant"}
     locked = protocol.event_of(Locked("client_gone", None), 2.0).to_dict()
     assert locked == {"event": "door_locked", "t_s": 2.0, "cause": "client_gone", "grant_id": None}
+    forced = protocol.event_of(DoorForcedOpen(7.0), 2.5).to_dict()
+    assert forced == {"event": "door_forced_open", "t_s": 2.5}
 
 
 def test_no_answer_outgrows_a_packet() -> None:

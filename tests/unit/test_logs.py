@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgeface.app import logs
@@ -94,6 +94,7 @@ def test_text_from_a_peer_moves_no_cursor_and_breaks_no_line() -> None:
 
 
 @given(st.text(max_size=200))
+@example("\u2028a\u2029b")
 def test_cleaned_text_is_on_one_line_and_printable_text_is_unchanged(text: str) -> None:
     clean = logs.clean_text(text)
     assert len(clean.splitlines()) <= 1

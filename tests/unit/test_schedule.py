@@ -63,6 +63,41 @@ def test_the_hours_that_daylight_saving_moves() -> None:
     assert sum(allows(sunday, t) for t in autumn) == 12  # two hours
 
 
+ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu", "UTC")
+
+
+@settings(max_examples=200)
+@given(
+    st.sampled_from(ZONES),
+    st.integers(0, 1439),
+    st.integers(0, 1440),
+    st.integers(0, 5 * 365 * 1440).map(lambda minutes: utc("2025-01-01T00:00") + timedelta(minutes=minutes)),
+)
+def test_on_every_night_of_every_zone_the_wall_clock_decides(zone: str, begins: int, ends: int, at: datetime) -> None:
+    """Whatever an hour that is skipped, comes twice, or moves by thirty minutes makes of UTC: a window of every day is
+    open exactly while a clock on the wall there shows a time within it."""
+    window = Window(frozenset(range(7)), begins, ends)
+    wall = at.astimezone(time_zone(zone))
+    shows = wall.hour * 60 + wall.minute
+    within = begins <= shows < ends if begins < ends else shows >= begins or shows < ends
+    assert allows(Schedule("s", (window,), time_zone(zone)), at) is within
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(ZONES), st.integers(2025, 2032), st.integers(0, 364), st.integers(0, 1380))
+def test_a_window_of_an_hour_is_open_an_hour_a_day_and_two_at_most(zone: str, year: int, day: int, begins: int) -> None:
+    """Over any two days a window of 60 minutes is open for 0 (skipped) to 2 x 120 (comes twice) minutes, never for
+    longer, and for exactly 60 a day where the clock isn't moved."""
+    schedule = Schedule("s", (Window(frozenset(range(7)), begins, begins + 60),), time_zone(zone))
+    start = datetime(year, 1, 1, tzinfo=timezone.utc) + timedelta(days=day)
+    minutes = [start + timedelta(minutes=5 * i) for i in range(2 * 288)]
+    is_open = 5 * sum(allows(schedule, t) for t in minutes)
+    offsets = {t.astimezone(time_zone(zone)).utcoffset() for t in minutes}
+    assert 0 <= is_open <= 240
+    if len(offsets) == 1:
+        assert is_open == 120
+
+
 def test_closed_days() -> None:
     """Nothing is open on a closed date, and its own night doesn't run on after it."""
     friday = date(2026, 11, 20)

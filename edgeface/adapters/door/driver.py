@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from edgeface.domain.door_inputs import DEFAULT_DEBOUNCE_MS
+from edgeface.domain.door_rules import Input
 from edgeface.domain.errors import DoorUnavailable
+
+T = TypeVar("T")
 
 DRIVERS = ("gpiozero", "gpiochip", "simboard")
 BUSY_RETRY_S = 0.8  # the kernel, or a board, may take a moment to free the pin of a process that died
@@ -34,6 +38,16 @@ class Relay(Protocol):
         ...
 
 
+class Inputs(Protocol):
+    """The pins that are listened to. Not thread-safe."""
+
+    def levels(self) -> Mapping[Input, bool]:
+        """Each input's level now; True: active. Raises DoorUnavailable where they can't be read."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class PinBusy(DoorUnavailable):
     """Another process owns the pin; it may be about to let go."""
 
@@ -41,21 +55,40 @@ class PinBusy(DoorUnavailable):
 @dataclass(frozen=True, slots=True)
 class RelaySpec:
     """`pin` is the GPIO (BCM) number for gpiozero and simboard, the line's offset for gpiochip. `chip` is a path or
-    number, empty for the driver's default. `active_low`: the relay board pulls in on a low level."""
+    number, empty for the driver's default. `active_low`: the relay board pulls in on a low level. `fail_safe`: the
+    relay is pulled in while the door is *locked*, so that the door is open without current."""
 
     driver: str
     pin: int
     chip: str = ""
     active_low: bool = False
     board_socket: str = ""
+    fail_safe: bool = False
+
+    @property
+    def unlock_level(self) -> int:
+        """The pin's electrical level, 0 or 1, while the door is unlocked."""
+        return int(self.active_low == self.fail_safe)
 
     def to_args(self) -> list[str]:
         """As options of `python -m edgeface.doord`."""
         args = ["--driver", self.driver, "--pin", str(self.pin)]
         args += ["--chip", self.chip] if self.chip else []
         args += ["--active-low"] if self.active_low else []
+        args += ["--fail-safe"] if self.fail_safe else []
         args += ["--board-socket", self.board_socket] if self.board_socket else []
         return args
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One input, on the relay's chip. `pull`: up, down, or none where a resistor of its own is fitted."""
+
+    name: Input
+    pin: int
+    active_low: bool = False
+    pull: str = "up"
+    debounce_ms: int = DEFAULT_DEBOUNCE_MS
 
 
 def preload(spec: RelaySpec) -> None:
@@ -69,6 +102,12 @@ def open_relay(spec: RelaySpec) -> Relay:
     return relay
 
 
+def open_inputs(spec: RelaySpec, inputs: Sequence[InputSpec]) -> Inputs:
+    """With the driver, the chip and the board of `spec`. Raises PinBusy, DoorUnavailable."""
+    opened: Inputs = _module(spec).open_inputs(spec, inputs)
+    return opened
+
+
 def open_relay_patiently(
     spec: RelaySpec,
     for_s: float = BUSY_RETRY_S,
@@ -77,10 +116,20 @@ def open_relay_patiently(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Relay:
     """Like `open_relay`, but tries again for `for_s` while the pin is busy."""
+    return open_patiently(lambda: opener(spec), for_s, now, sleep)
+
+
+def open_patiently(
+    opener: Callable[[], T],
+    for_s: float = BUSY_RETRY_S,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Whatever `opener` opens; tries again for `for_s` while a pin is busy."""
     give_up_s = now() + for_s
     while True:
         try:
-            return opener(spec)
+            return opener()
         except PinBusy:
             if now() >= give_up_s:
                 raise

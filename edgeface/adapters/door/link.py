@@ -7,20 +7,22 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edgeface.adapters.door import wire
 from edgeface.domain.errors import DoorUnavailable
 
 HELD_UP_S = 0.15  # a wait that lasts this much longer than it should was no silence of the other end
+_MOST_EARLY = 64  # a peer that sends nothing but events is none of ours
 SILENT_AFTER_S = 0.7  # the door process answers every ping; without answers it hangs
 
 
 class Link:
     """`connect` makes one. One thread runs `serve`; any other may `ask`, one at a time."""
 
-    def __init__(self, connection: socket.socket, max_pulse_ms: int) -> None:
+    def __init__(self, connection: socket.socket, max_pulse_ms: int, early: Sequence[dict[str, object]] = ()) -> None:
         self.max_pulse_ms = max_pulse_ms
+        self._early = tuple(early)  # events that overtook the answer to hello
         self._socket = connection
         self._changed = threading.Condition()
         self._awaited: tuple[str, str | None] | None = None  # op, grant id
@@ -36,7 +38,9 @@ class Link:
             connection.connect(path)
             with contextlib.suppress(OSError):  # turned away already: its reason waits to be read
                 connection.send(wire.encode({"op": "hello"}))
-            answer = wire.decode(_receive(connection))
+            early: list[dict[str, object]] = []
+            while "event" in (answer := wire.decode(_receive(connection))) and len(early) < _MOST_EARLY:
+                early.append(answer)
         except (OSError, wire.WireError) as error:
             connection.close()
             raise DoorUnavailable(
@@ -50,13 +54,15 @@ class Link:
                 "One daemon at a time controls a door; its user must be allowed (--allow-uid).",
             )
         limit = answer.get("max_pulse_ms")
-        return cls(connection, limit if type(limit) is int else 0)
+        return cls(connection, limit if type(limit) is int else 0, early)
 
     def serve(
         self, heartbeat_s: float, alive: Callable[[], bool], on_event: Callable[[dict[str, object]], None]
     ) -> str:
         """Pings, and takes what comes, until the connection ends; why it ended."""
         next_ping_s = heard_s = time.monotonic()
+        for message in self._early:
+            on_event(message)
         try:
             while not self._broken:
                 now_s = time.monotonic()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgeface.adapters.door.driver import RelaySpec
@@ -26,13 +26,14 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_AFTER_S = 0.1, 5.0, 5.0
 
 
 class DoorProcess:
-    """Guard and door process end, locked, when this process ends in whatever way. Not thread-safe: between `launch` and
-    `stop` one thread may be in `keep`, and nobody else anywhere."""
+    """Guard and door process end, locked, when this process ends in whatever way. `more`: options of the door process
+    (Fittings.to_args). Not thread-safe: between `launch` and `stop` one thread may be in `keep`, and nobody else
+    anywhere."""
 
-    def __init__(self, relay: RelaySpec, socket_path: Path, max_pulse_ms: int) -> None:
+    def __init__(self, relay: RelaySpec, socket_path: Path, max_pulse_ms: int, more: Sequence[str] = ()) -> None:
         python = [sys.executable, *(["-I"] if sys.flags.isolated else []), "-m"]
         self._command = [*python, "edgeface.doord.guard", "--socket", str(socket_path)]
-        self._command += ["--max-pulse-ms", str(max_pulse_ms), *relay.to_args()]
+        self._command += ["--max-pulse-ms", str(max_pulse_ms), *relay.to_args(), *more]
         self._lock_command = [*python, "edgeface.doord.lock", *relay.to_args()]
         self._guard: subprocess.Popen[bytes] | None = None
         self._ready: int | None = None  # the end of a pipe that the door process writes to once it serves

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
-from edgeface.domain.door import DoorMachine, Locked, Outcome, Unlocked
+from edgeface.domain.door import DoorMachine, Locked, Mode, Outcome, Refusal, Signal, Unlocked
 from edgeface.domain.errors import DoorUnavailable, GrantRefused
 from edgeface.domain.events import DoorLocked, DoorUnlocked, Event
 from edgeface.ports import Clock, DoorStatus
@@ -14,7 +15,8 @@ _NEVER_MS = 10**12  # the heartbeat is part of the connection, and there is none
 
 class RecordingDoor:
     """`energised` lists (t_s, level) of the relay's edges since the start. Pulses end at their very deadline on
-    `clock`'s time, whenever they are asked about. `fail_with` makes every request raise DoorUnavailable."""
+    `clock`'s time, whenever they are asked about. `shown`: (t_s, signal), what the lights were asked for.
+    `fail_with` makes every request raise DoorUnavailable."""
 
     def __init__(self, clock: Clock, max_pulse_ms: int = 10_000) -> None:
         self._clock = clock
@@ -24,14 +26,14 @@ class RecordingDoor:
         self._level = False
         self._closed = False
         self.energised: list[tuple[float, bool]] = []
+        self.shown: list[tuple[float, str]] = []
         self.fail_with = ""
 
     def grant(self, grant_id: str, pulse_ms: int) -> None:
         with self._lock:
             now_s = self._advance()
             refusal = self._carry_out(self._machine.grant(grant_id, pulse_ms, now_s), now_s).refusal
-        if refusal is not None:
-            raise GrantRefused(refusal.code.value, f"The door refused the grant: {refusal.message}.")
+        self._raise(refusal, "grant")
 
     def lock(self) -> None:
         with self._lock:
@@ -42,7 +44,25 @@ class RecordingDoor:
         with self._lock:
             self._advance()
             machine = self._machine
-            return DoorStatus(machine.locked, machine.mode.value, machine.grant_id, machine.detail)
+            return DoorStatus(machine.locked, machine.mode.value, machine.grant_id, machine.detail, machine.held_by)
+
+    def set_mode(self, mode: str) -> None:
+        with self._lock:
+            now_s = self._advance()
+            refusal = self._carry_out(self._machine.set_mode(Mode(mode), now_s), now_s).refusal
+        self._raise(refusal, "change of mode")
+
+    def free(self, for_ms: int, first_person: bool) -> None:
+        with self._lock:
+            now_s = self._advance()
+            refusal = self._carry_out(self._machine.free(for_ms, first_person, now_s), now_s).refusal
+        self._raise(refusal, "change of mode")
+
+    def show(self, signal: str) -> None:
+        with self._lock:
+            now_s = self._advance()
+            self._carry_out(self._machine.show(Signal(signal), now_s), now_s)
+            self.shown.append((now_s, signal))
 
     def poll_events(self) -> list[Event]:
         with self._lock:
@@ -57,6 +77,11 @@ class RecordingDoor:
                 now_s = self._pass_time()
                 self._carry_out(self._machine.client_gone(now_s), now_s)
                 self._closed = True
+
+    @staticmethod
+    def _raise(refusal: Refusal | None, what: str) -> None:
+        if refusal is not None:
+            raise GrantRefused(refusal.code.value, f"The door refused the {what}: {refusal.message}.")
 
     def _advance(self) -> float:
         if self._closed or self.fail_with:
@@ -76,7 +101,9 @@ class RecordingDoor:
                 self.energised.append((t_s, action.on))
         for fact in outcome.facts:
             if isinstance(fact, Unlocked):
-                self._events.append(DoorUnlocked(t_s, fact.grant_id, fact.pulse_ms))
+                self._events.append(DoorUnlocked(t_s, fact.grant_id, fact.pulse_ms, fact.cause))
             elif isinstance(fact, Locked):
                 self._events.append(DoorLocked(t_s, fact.cause, fact.grant_id))
+            else:
+                self._events.append(replace(fact, t_s=t_s))
         return outcome

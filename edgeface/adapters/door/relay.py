@@ -1,4 +1,4 @@
-"""The relay on a Raspberry Pi's header, by gpiozero and lgpio.
+"""Relay and inputs on a Raspberry Pi's header, by gpiozero and lgpio.
 
 gpiozero tidies up when a process ends: it turns the pin into a floating input, which may let a relay without a pull
 resistor move. So the owner leaves by os._exit after `lock()`: the kernel then frees the pin as it stands."""
@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgeface.adapters.door.driver import RelaySpec, busy
+from edgeface.adapters.door.driver import InputSpec, RelaySpec, busy
+from edgeface.adapters.door.gpiochip import holder
+from edgeface.domain.door_rules import Input
 from edgeface.domain.errors import DoorUnavailable
 
 _HOW = "See who: `gpioinfo` names the consumer, `sudo fuser -v /dev/gpiochip*` the process."
@@ -27,23 +30,10 @@ class GpiozeroRelay:
             factory = pin_factory if pin_factory is not None else _factory(spec)
             # direction and level in one call (output_with_state): no blip
             self._device = gpiozero.DigitalOutputDevice(
-                spec.pin, active_high=not spec.active_low, initial_value=False, pin_factory=factory
+                spec.pin, active_high=bool(spec.unlock_level), initial_value=False, pin_factory=factory
             )
-        except ModuleNotFoundError as error:
-            package = (error.name or "lgpio").partition(".")[0]
-            raise DoorUnavailable(
-                f"GPIO {spec.pin} can't be opened by gpiozero: the Python package {package} is missing.",
-                "Install it: `sudo apt install python3-lgpio` for the system's Python, and in a virtual environment "
-                "`pip install lgpio`, or one made with --system-site-packages.",
-            ) from error
         except Exception as error:  # gpiozero's, lgpio's and import errors share no base class
-            if "busy" in str(error).lower() or type(error).__name__ == "GPIOPinInUse":
-                raise busy(spec, "another program", _HOW) from error
-            raise DoorUnavailable(
-                f"GPIO {spec.pin} can't be opened by gpiozero: {str(error) or type(error).__name__}.",
-                "Put this user into the group gpio, and check door.pin and door.chip; lgpio also "
-                "needs a working directory that it may write to (LG_WD).",
-            ) from error
+            raise _refused(spec, spec.pin, error) from error
 
     def energise(self) -> None:
         self._write(True)
@@ -68,6 +58,63 @@ class GpiozeroRelay:
             ) from error
 
 
+class GpiozeroInputs:
+    """`pin_factory` as for the relay. The pins' own levels are read; which of them means active is ours to know."""
+
+    def __init__(self, spec: RelaySpec, inputs: Sequence[InputSpec], pin_factory: Any = None) -> None:
+        self._devices: list[tuple[InputSpec, Any]] = []
+        pin = inputs[0].pin if inputs else spec.pin
+        try:
+            gpiozero = importlib.import_module("gpiozero")
+            factory = pin_factory if pin_factory is not None else _factory(spec)
+            for each in inputs:
+                pin = each.pin
+                pull = {"up": True, "down": False, "none": None}[each.pull]
+                device = gpiozero.DigitalInputDevice(
+                    pin, pull_up=pull, active_state=True if pull is None else None, pin_factory=factory
+                )
+                self._devices.append((each, device))
+        except Exception as error:
+            self.close()
+            raise _refused(spec, pin, error) from error
+
+    def levels(self) -> Mapping[Input, bool]:
+        try:
+            return {each.name: bool(device.pin.state) != each.active_low for each, device in self._devices}
+        except Exception as error:
+            raise DoorUnavailable(
+                f"The inputs can't be read: {str(error) or type(error).__name__}.", "Check the wiring."
+            ) from error
+
+    def close(self) -> None:
+        for _, device in self._devices:
+            device.close()
+        self._devices = []
+
+
+def _refused(spec: RelaySpec, pin: int, error: Exception) -> DoorUnavailable:
+    if "busy" in str(error).lower() or type(error).__name__ == "GPIOPinInUse":
+        return busy(RelaySpec(spec.driver, pin, spec.chip), _holder(spec, pin) or "another program", _HOW)
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "lgpio").partition(".")[0]
+        return DoorUnavailable(
+            f"GPIO {pin} can't be opened by gpiozero: the Python package {package} is missing.",
+            "Install it: `sudo apt install python3-lgpio` for the system's Python, and in a virtual environment "
+            "`pip install lgpio`, or one made with --system-site-packages.",
+        )
+    return DoorUnavailable(
+        f"GPIO {pin} can't be opened by gpiozero: {str(error) or type(error).__name__}.",
+        "Put this user into the group gpio, and check the pin's number and door.chip; lgpio also needs a working "
+        "directory that it may write to (LG_WD).",
+    )
+
+
+def _holder(spec: RelaySpec, pin: int) -> str:
+    """libgpiod, where it is installed too, knows who owns a line."""
+    number = spec.chip.rpartition("gpiochip")[2]
+    return holder(f"/dev/gpiochip{number or 0}", pin)
+
+
 def _factory(spec: RelaySpec) -> Any:
     if os.environ.get("GPIOZERO_PIN_FACTORY"):
         return None  # gpiozero reads it itself
@@ -86,3 +133,7 @@ def preload() -> None:
 
 def open_relay(spec: RelaySpec) -> GpiozeroRelay:
     return GpiozeroRelay(spec)
+
+
+def open_inputs(spec: RelaySpec, inputs: Sequence[InputSpec]) -> GpiozeroInputs:
+    return GpiozeroInputs(spec, inputs)

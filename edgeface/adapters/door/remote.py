@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgeface.adapters.door.link import Link, clean
+from edgeface.adapters.door.reported import event_of
 from edgeface.adapters.door.wire import PING_EVERY_S
 from edgeface.domain.errors import DoorUnavailable, GrantRefused
 from edgeface.domain.events import DoorLocked, DoorProcessLost, DoorProcessRecovered, DoorUnlocked, Event
@@ -54,23 +55,32 @@ class RemoteDoor:
     def grant(self, grant_id: str, pulse_ms: int) -> None:
         if not self._is_alive():
             raise DoorUnavailable("The daemon's own watchdog says that it hangs.", "Nothing is opened meanwhile.")
-        answer = self._ask({"op": "grant", "id": grant_id, "pulse_ms": pulse_ms})
-        if answer.get("ok") is not True:
-            message = clean(answer.get("message")) or "no reason given"
-            raise GrantRefused(clean(answer.get("code")) or "fault", f"The door refused the grant: {message}.")
+        self._ask_or_refused({"op": "grant", "id": grant_id, "pulse_ms": pulse_ms})
 
     def lock(self) -> None:
         self._ask_ok({"op": "lock"})
 
     def status(self) -> DoorStatus:
         answer = self._ask_ok({"op": "status"})
-        grant_id = answer.get("grant_id")
+        grant_id, alarms = answer.get("grant_id"), answer.get("alarms")
         return DoorStatus(
             locked=answer.get("locked") is True,
             mode=clean(answer.get("mode")),
             grant_id=grant_id if isinstance(grant_id, str) else None,
             detail=clean(answer.get("detail")),
+            held_by=_text(answer.get("held_by")),
+            contact=_text(answer.get("contact")),
+            alarms=tuple(clean(a) for a in alarms) if isinstance(alarms, list) else (),
         )
+
+    def set_mode(self, mode: str) -> None:
+        self._ask_or_refused({"op": "mode", "mode": mode})
+
+    def free(self, for_ms: int, first_person: bool) -> None:
+        self._ask_or_refused({"op": "free", "for_ms": for_ms, "first_person": first_person})
+
+    def show(self, signal: str) -> None:
+        self._ask_ok({"op": "show", "signal": signal})
 
     def poll_events(self) -> list[Event]:
         with self._state:
@@ -101,6 +111,13 @@ class RemoteDoor:
             return self._state.wait_for(lambda: self._link is not None or self._closed, timeout_s) and not self._closed
 
     # -- inside -----------------------------------------------------------------------------------------------
+
+    def _ask_or_refused(self, message: dict[str, object]) -> None:
+        answer = self._ask(message)
+        if answer.get("ok") is not True:
+            why = clean(answer.get("message")) or "no reason given"
+            what = "grant" if message["op"] == "grant" else "change of mode"
+            raise GrantRefused(clean(answer.get("code")) or "fault", f"The door refused the {what}: {why}.")
 
     def _ask_ok(self, message: dict[str, object]) -> dict[str, object]:
         answer = self._ask(message)
@@ -172,14 +189,16 @@ class RemoteDoor:
             self._state.notify_all()
 
     def _take_event(self, message: dict[str, object]) -> None:
-        t_s, grant_id = message.get("t_s"), message.get("grant_id")
-        if not isinstance(t_s, (int, float)) or not (grant_id is None or isinstance(grant_id, str)):
+        event = event_of(message)
+        if event is None:
             return
         with self._state:
-            if message["event"] == DoorUnlocked.kind:
-                pulse_ms = message.get("pulse_ms")
-                self._open_grant = grant_id
-                self._events.append(DoorUnlocked(float(t_s), grant_id or "", pulse_ms if type(pulse_ms) is int else 0))
-            elif message["event"] == DoorLocked.kind:
+            if isinstance(event, DoorUnlocked) and event.grant_id:  # it ends with the connection; the others do not
+                self._open_grant = event.grant_id
+            elif isinstance(event, DoorLocked):
                 self._open_grant = None
-                self._events.append(DoorLocked(float(t_s), clean(message.get("cause")), grant_id))
+            self._events.append(event)
+
+
+def _text(value: object) -> str | None:
+    return clean(value) if isinstance(value, str) else None

@@ -4,8 +4,9 @@ a pin to one owner at a time, as the kernel does, and logs every edge with its t
     python -m edgeface.adapters.door.simboard --socket board.sock --log edges.jsonl --pins 17,22:1
 
 `--pins 22:1`: pin 22 is at level 1 before anybody claims it (a pull-up). Packets are door/wire.py's; an owner is a
-connection. `claim` and `set` are the owner's; `drive` moves a pin that nobody claimed, as a button or a contact does;
-`read` is free to all. A line of the log: {"t_s": 1.5, "pin": 17, "level": 1, "owner_pid": 42}."""
+connection. `claim` and `set` are an output's owner's, `watch` and `levels` an input's; `drive` moves a pin that is no
+output, as a button or a contact does; `read` is free to all. A line of the log:
+{"t_s": 1.5, "pin": 17, "level": 1, "owner_pid": 42}."""
 
 from __future__ import annotations
 
@@ -30,6 +31,7 @@ class _Pin:
     level: int
     owner: socket.socket | None = None
     owner_pid: int = 0
+    output: bool = False
 
 
 class Board:
@@ -43,28 +45,40 @@ class Board:
         """The owner is gone; the level stays."""
         for pin in self._pins.values():
             if pin.owner is owner:
-                pin.owner, pin.owner_pid = None, 0
+                pin.owner, pin.owner_pid, pin.output = None, 0, False
 
     def handle(self, asked: dict[str, object], by: socket.socket, pid: int) -> dict[str, object]:
-        number, level = asked.get("pin"), asked.get("level")
+        op, number, level = asked.get("op"), asked.get("pin"), asked.get("level")
+        if op == "levels":
+            return self._levels(asked.get("pins"))
         pin = self._pins.get(number) if type(number) is int else None
         if pin is None or type(number) is not int:
             return _no("no_such_pin", f"the board has no pin {number}")
-        op = asked.get("op")
         if op == "read":
             return {"ok": True, "pin": number, "level": pin.level, "owner_pid": pin.owner_pid}
+        taken = {**_no("busy", "the pin has an owner"), "owner_pid": pin.owner_pid}
+        if op == "watch":
+            if pin.owner is not None:
+                return taken
+            pin.owner, pin.owner_pid = by, pid
+            return {"ok": True, "pin": number, "level": pin.level}
         if type(level) is not int or level not in (0, 1):
             return _no("malformed", "a level is 0 or 1")
         if op == "claim" and pin.owner is None:
-            pin.owner, pin.owner_pid = by, pid
-        elif op in ("claim", "drive") and pin.owner is not None:
-            return {**_no("busy", "the pin has an owner"), "owner_pid": pin.owner_pid}
-        elif op == "set" and pin.owner is not by:
+            pin.owner, pin.owner_pid, pin.output = by, pid, True
+        elif (op == "claim" and pin.owner is not None) or (op == "drive" and pin.output):
+            return taken
+        elif op == "set" and not (pin.owner is by and pin.output):
             return _no("not_owner", "claim the pin first")
         elif op not in ("claim", "set", "drive"):
-            return _no("unknown_op", "use claim, set, drive or read")
+            return _no("unknown_op", "use claim, set, watch, levels, drive or read")
         self._move(number, pin, level, pid)
         return {"ok": True, "pin": number, "level": level}
+
+    def _levels(self, numbers: object) -> dict[str, object]:
+        if not isinstance(numbers, list) or not all(type(n) is int and n in self._pins for n in numbers):
+            return _no("no_such_pin", "the board has not all of these pins")
+        return {"ok": True, "levels": [self._pins[n].level for n in numbers]}
 
     def _move(self, number: int, pin: _Pin, level: int, pid: int) -> None:
         if pin.level != level:

@@ -1,11 +1,14 @@
-"""The relay on the simulated board (simboard.py), another process: tests and the demo."""
+"""Relay and inputs on the simulated board (simboard.py), another process: tests and the demo."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from edgeface.adapters.door import wire
-from edgeface.adapters.door.driver import RelaySpec, busy
+from edgeface.adapters.door.driver import InputSpec, RelaySpec, busy
+from edgeface.domain.door_rules import Input
 from edgeface.domain.errors import DoorUnavailable
 
 _REPLY_S = 0.3
@@ -16,57 +19,89 @@ class SimboardRelay:
 
     def __init__(self, spec: RelaySpec) -> None:
         self._spec = spec
-        self._locked_level = 1 if spec.active_low else 0
+        self._locked_level = 1 - spec.unlock_level
+        self._line = BoardLine(spec, f"GPIO {spec.pin}")
+        reply = self._line.ask({"op": "claim", "pin": spec.pin, "level": self._locked_level})
+        self._line.expect(reply)
+
+    def energise(self) -> None:
+        self._line.expect(self._line.ask({"op": "set", "pin": self._spec.pin, "level": 1 - self._locked_level}))
+
+    def lock(self) -> None:
+        self._line.expect(self._line.ask({"op": "set", "pin": self._spec.pin, "level": self._locked_level}))
+
+    def close(self) -> None:
+        if self._line.connected:
+            try:
+                self.lock()
+            finally:
+                self._line.hang_up()
+
+
+class SimboardInputs:
+    def __init__(self, spec: RelaySpec, inputs: Sequence[InputSpec]) -> None:
+        self._inputs = tuple(inputs)
+        self._pins = [each.pin for each in inputs]
+        self._line = BoardLine(spec, "The inputs")
+        for pin in self._pins:
+            self._line.expect(self._line.ask({"op": "watch", "pin": pin}), pin)
+
+    def levels(self) -> Mapping[Input, bool]:
+        reply = self._line.ask({"op": "levels", "pins": self._pins})
+        self._line.expect(reply)
+        levels = reply["levels"]
+        assert isinstance(levels, list)
+        return {each.name: bool(level) != each.active_low for each, level in zip(self._inputs, levels, strict=True)}
+
+    def close(self) -> None:
+        self._line.hang_up()
+
+
+class BoardLine:
+    """A connection to the board, which is what owns pins there."""
+
+    def __init__(self, spec: RelaySpec, what: str) -> None:
+        self._spec, self._what = spec, what
         self._socket: socket.socket | None = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(_REPLY_S)
         try:
             self._socket.connect(spec.board_socket)
         except OSError as error:
-            self._hang_up()
+            self.hang_up()
             raise DoorUnavailable(
                 f"The simulated board at {spec.board_socket or '(no --board-socket)'} can't be reached: {error}.",
                 "Start it with `python -m edgeface.adapters.door.simboard`.",
             ) from error
-        reply = self._ask({"op": "claim", "pin": spec.pin, "level": self._locked_level})
-        if reply.get("code") == "busy":
-            self._hang_up()
-            raise busy(spec, f"process {reply.get('owner_pid')}", f"`ps -fp {reply.get('owner_pid')}` shows it.")
-        self._expect(reply)
 
-    def energise(self) -> None:
-        self._expect(self._ask({"op": "set", "pin": self._spec.pin, "level": 1 - self._locked_level}))
+    @property
+    def connected(self) -> bool:
+        return self._socket is not None
 
-    def lock(self) -> None:
-        self._expect(self._ask({"op": "set", "pin": self._spec.pin, "level": self._locked_level}))
-
-    def close(self) -> None:
-        if self._socket is not None:
-            try:
-                self.lock()
-            finally:
-                self._hang_up()
-
-    def _ask(self, message: dict[str, object]) -> dict[str, object]:
+    def ask(self, message: dict[str, object]) -> dict[str, object]:
         try:
             if self._socket is None:
                 raise OSError("it is closed")
             self._socket.send(wire.encode(message))
             return wire.decode(self._socket.recv(wire.MAX_PACKET + 1))
         except (OSError, wire.WireError) as error:
-            self._hang_up()  # a late answer must not be taken for the next one's
+            self.hang_up()  # a late answer must not be taken for the next one's
             raise DoorUnavailable(
-                f"GPIO {self._spec.pin} of the simulated board can't be driven: {error}.", "Is the board running?"
+                f"{self._what} of the simulated board can't be driven: {error}.", "Is the board running?"
             ) from error
 
-    def _expect(self, reply: dict[str, object]) -> None:
-        if reply.get("ok") is not True:
-            self._hang_up()
-            raise DoorUnavailable(
-                f"GPIO {self._spec.pin} of the simulated board can't be driven: {reply.get('message')}.",
-                "Check --pin and the board's --pins.",
-            )
+    def expect(self, reply: dict[str, object], pin: int | None = None) -> None:
+        if reply.get("ok") is True:
+            return
+        self.hang_up()
+        if reply.get("code") == "busy":
+            spec = self._spec if pin is None else replace(self._spec, pin=pin)
+            raise busy(spec, f"process {reply.get('owner_pid')}", f"`ps -fp {reply.get('owner_pid')}` shows it.")
+        raise DoorUnavailable(
+            f"{self._what} of the simulated board can't be driven: {reply.get('message')}.",
+            "Check the pins and the board's --pins.",
+        )
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -78,3 +113,7 @@ def preload() -> None:
 
 def open_relay(spec: RelaySpec) -> SimboardRelay:
     return SimboardRelay(spec)
+
+
+def open_inputs(spec: RelaySpec, inputs: Sequence[InputSpec]) -> SimboardInputs:
+    return SimboardInputs(spec, inputs)

@@ -1,0 +1,40 @@
+"""What belongs to a door beside its relay, opened as the options say."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+
+from edgeface.adapters.door.driver import Inputs, open_inputs, open_patiently, open_relay_patiently
+from edgeface.domain.door import DoorMachine
+from edgeface.domain.errors import DoorUnavailable
+from edgeface.doord.host import boot_s
+from edgeface.doord.leaving import hold
+from edgeface.doord.modes import ModeKeeper
+from edgeface.doord.options import Options
+from edgeface.doord.panel import Panel
+
+
+@dataclass(slots=True)
+class Fitted:
+    inputs: Inputs | None = None
+    panel: Panel = field(default_factory=lambda: Panel({}))
+    modes: ModeKeeper = field(default_factory=lambda: ModeKeeper(None))
+
+
+def fit(options: Options) -> tuple[Fitted, DoorMachine]:
+    """And the machine that knows of it. Raises DoorUnavailable; a lamp that can't be opened is done without."""
+    fittings, lamps = options.fittings, {}
+    inputs = open_patiently(lambda: open_inputs(options.relay, fittings.inputs)) if fittings.inputs else None
+    for lamp in fittings.lamps:
+        try:
+            lamps[lamp.name] = hold(open_relay_patiently(lamp.on(options.relay)))
+        except DoorUnavailable as error:
+            sys.stderr.write(f"edgeface-doord: without the {lamp.name} output: {error}\n")
+    modes = ModeKeeper(fittings.state_file)
+    mode, unreadable = modes.load()
+    if unreadable:
+        sys.stderr.write(f"edgeface-doord: {unreadable} The door is in lockdown.\n")
+    debounce = {each.name: each.debounce_ms for each in fittings.inputs}
+    machine = DoorMachine(options.max_pulse_ms, boot_s(), rule=fittings.rule, inputs=debounce, mode=mode)
+    return Fitted(inputs, Panel(lamps), modes), machine
