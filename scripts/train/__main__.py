@@ -46,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     measure = commands.add_parser("eval", help="the spoof model's table: teachers, the shipped model, these files")
     measure.add_argument("files", type=Path, nargs="*", help="TFLite files, float or int8")
     measure.add_argument("--test", type=Path, default=WORK / "test.npz", help="made by `pack test`")
+    measure.add_argument(
+        "--write", metavar="ID", help="FLOAT INT8 are the files: puts INT8's figures into the manifest"
+    )
+    measure.add_argument("--models", type=Path, default=ROOT / "models")
     look = commands.add_parser("look", help="writes a sheet of training pictures: live above, attacks below")
     look.add_argument("--pack", type=Path, default=WORK / "spoof.npz")
     look.add_argument("--seed", type=int, default=1)
@@ -114,7 +118,11 @@ def _eval(args: argparse.Namespace) -> None:
     from scripts.train import eval_spoof
 
     pack = eval_spoof.load(args.test)
-    print(eval_spoof.text(eval_spoof.table(pack, eval_spoof.scores(pack, args.files))))
+    by_name = eval_spoof.scores(pack, args.files)
+    print(eval_spoof.text(eval_spoof.table(pack, by_name)))
+    if args.write:
+        plain, quantised = (by_name[p.stem] for p in args.files[-2:])  # the float file, then the int8 one
+        eval_spoof.write(args.models, args.write, pack, quantised, plain)
 
 
 def _look(args: argparse.Namespace) -> None:

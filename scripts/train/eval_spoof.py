@@ -113,3 +113,41 @@ def text(rows: list[list[str]]) -> str:
 def _share(count: int, total: int) -> str:
     """Per cent with the 95 % upper bound."""
     return f"{100 * count / total:.1f} % (≤ {100 * clopper_pearson(count, total)[1]:.1f})"
+
+
+def write(models: Path, id: str, pack: dict[str, Any], score: Scores, plain: Scores) -> None:
+    """Puts what was measured of `id` into the manifest; `plain` are the float file's scores of the same pictures."""
+    from scripts.build_models import writer
+
+    group, attack = pack["group"].astype(str), pack["attack"].astype(bool)
+    people = np.isin(group, ("nuaa", "scene live", "portraits")) & ~attack
+    fakes = np.isin(group, ("nuaa", "scene print", "scene screen", "scene phone")) & attack
+    points = [
+        {
+            "limit": limit,
+            "apcer": round(float((score[fakes] < limit).mean()), 4),
+            "bpcer": round(float((score[people] >= limit).mean()), 4),
+        }
+        for limit in (0.3, 0.4, 0.5, 0.6, 0.7, 0.9)
+    ]
+    accuracy: dict[str, Any] = {
+        "source": "people, subjects and clips that no training saw; scenes by the demo's camera, not by training's",
+        "live_pictures": int(people.sum()),
+        "attack_pictures": int(fakes.sum()),
+    }
+    for what, attacks, live, bpcer in RATES:
+        limit = np.quantile(score[np.isin(group, live) & ~attack], 1 - bpcer, method="higher") + 1e-9
+        these = score[np.isin(group, attacks) & attack]
+        against = "_against_portraits" if live == ("portraits",) else ""
+        key = f"apcer_{what.replace(' ', '_').lower()}_at_bpcer_{bpcer:.0%}{against}".replace("%", "")
+        accuracy[key] = round(float((these < limit).mean()), 4)
+        accuracy[f"{key}_upper_bound"] = round(clopper_pearson(int((these < limit).sum()), len(these))[1], 4)
+    for name in ("nuaa", "portraits", "scene live", "motion"):
+        these = (group == name) & ~attack
+        accuracy[f"bpcer_at_half_{name.replace(' ', '_')}"] = round(float((score[these] >= LIMIT).mean()), 4)
+    for clip in sorted(set(pack["clip"][np.char.startswith(group, "clip")])):
+        these = pack["clip"] == clip
+        accuracy[f"clip_{clip.replace('-', '_')}"] = verdict(score[these], pack["t_s"][these])
+    accuracy["decisions_unlike_float_at_half"] = round(float(((score < LIMIT) != (plain < LIMIT)).mean()), 4)
+    accuracy["score_difference_to_float_mean"] = round(float(np.abs(score - plain).mean()), 4)
+    writer.update(models, id, accuracy=accuracy, operating_points=points)

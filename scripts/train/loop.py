@@ -46,6 +46,10 @@ def start(plan: Plan) -> torch.device:
     return torch.device(name)
 
 
+AVERAGE = "average.pt"
+"""The averaged weights alone: what an export needs, a quarter of last.pt's size."""
+
+
 class Average:
     """Exponential average of parameters and buffers: steadier than the last step's."""
 
@@ -121,9 +125,10 @@ class Trainer:
             "average": self.average.state,
             "optimiser": self._optimiser.state_dict(),
         }
-        beside = self._last.with_suffix(".new")
-        torch.save(state, beside)
-        beside.replace(self._last)
+        for path, content in ((self._last, state), (self.plan.folder / AVERAGE, self.average.state)):
+            beside = path.with_suffix(".new")
+            torch.save(content, beside)
+            beside.replace(path)
 
     def _resume(self) -> None:
         state = torch.load(self._last, map_location=next(self.net.parameters()).device, weights_only=True)
@@ -149,8 +154,9 @@ class Trainer:
 
 def averaged(folder: Path) -> dict[str, torch.Tensor]:
     """The averaged weights of a training's last checkpoint. SystemExit where there is none."""
-    path = folder / "last.pt"
-    if not path.exists():
-        raise SystemExit(f"{path} is not there: train first.")
-    state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)["average"]
-    return state
+    for name in (AVERAGE, "last.pt"):
+        if (folder / name).exists():
+            found = torch.load(folder / name, map_location="cpu", weights_only=True)
+            state: dict[str, torch.Tensor] = found.get("average", found)
+            return state
+    raise SystemExit(f"{folder} holds no checkpoint: train first.")
