@@ -122,7 +122,7 @@ def _eval(args: argparse.Namespace) -> None:
     print(eval_spoof.text(eval_spoof.table(pack, by_name)))
     if args.write:
         plain, quantised = (by_name[p.stem] for p in args.files[-2:])  # the float file, then the int8 one
-        eval_spoof.write(args.models, args.write, pack, quantised, plain)
+        eval_spoof.write(args.models, args.write, pack, quantised, plain, eval_spoof.speed(*args.files[-2:]))
 
 
 def _look(args: argparse.Namespace) -> None:

@@ -49,7 +49,7 @@ def degraded(face: Pixels, rng: Generator, strength: float = 1.0) -> Pixels:
             cv2.filter2D(face, -1, motion_kernel(rng, int(rng.integers(3, 4 + int(6 * strength))))), np.uint8
         )
     elif kind < 0.6:  # eyes 35 pixels apart in the template; down to some 10
-        side = int(SIDE * rng.uniform(1 - 0.72 * strength, 0.95))
+        side = int(SIDE * rng.uniform(min(0.9, 1 - 0.72 * strength), 0.95))
         small = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
         face = np.asarray(cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.uint8)
     if rng.random() < 0.2:  # little light: dark, noisy, pale
@@ -65,7 +65,7 @@ def degraded(face: Pixels, rng: Generator, strength: float = 1.0) -> Pixels:
 
 
 def _dim(face: Pixels, rng: Generator, strength: float) -> Pixels:
-    f = face.astype(np.float32) * np.float32(rng.uniform(1 - 0.9 * strength, 0.6))
+    f = face.astype(np.float32) * np.float32(rng.uniform(min(0.5, 1 - 0.9 * strength), 0.6))
     f = f + rng.standard_normal(face.shape, np.float32) * np.float32(rng.uniform(1, 5))
     f = np.clip(f, 0, 255).astype(np.uint8).astype(np.float32)
     if rng.random() < 0.5:

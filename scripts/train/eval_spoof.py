@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgeface.domain.liveness import SpoofEvidence, SpoofRule, Verdict
 from edgeface.domain.stats import clopper_pearson
+from scripts.train.pack import SPOOF_SIDE
 
 Scores = NDArray[np.float64]
 Scorer = Callable[[NDArray[np.uint8]], float]
@@ -115,7 +118,7 @@ def _share(count: int, total: int) -> str:
     return f"{100 * count / total:.1f} % (≤ {100 * clopper_pearson(count, total)[1]:.1f})"
 
 
-def write(models: Path, id: str, pack: dict[str, Any], score: Scores, plain: Scores) -> None:
+def write(models: Path, id: str, pack: dict[str, Any], score: Scores, plain: Scores, speed: dict[str, float]) -> None:
     """Puts what was measured of `id` into the manifest; `plain` are the float file's scores of the same pictures."""
     from scripts.build_models import writer
 
@@ -150,4 +153,17 @@ def write(models: Path, id: str, pack: dict[str, Any], score: Scores, plain: Sco
         accuracy[f"clip_{clip.replace('-', '_')}"] = verdict(score[these], pack["t_s"][these])
     accuracy["decisions_unlike_float_at_half"] = round(float(((score < LIMIT) != (plain < LIMIT)).mean()), 4)
     accuracy["score_difference_to_float_mean"] = round(float(np.abs(score - plain).mean()), 4)
+    accuracy |= speed
     writer.update(models, id, accuracy=accuracy, operating_points=points)
+
+
+def speed(float_path: Path, int8_path: Path) -> dict[str, float]:
+    """Milliseconds of one thread, cropping apart: the least of many runs, interleaved."""
+    scorers, least = [tflite(p) for p in (int8_path, float_path)], [math.inf, math.inf]
+    crop = np.random.default_rng(0).integers(0, 256, (SPOOF_SIDE, SPOOF_SIDE, 3), dtype=np.uint8)
+    for _ in range(300):
+        for i, scorer in enumerate(scorers):
+            start = time.perf_counter()
+            scorer(crop)
+            least[i] = min(least[i], 1e3 * (time.perf_counter() - start))
+    return {"milliseconds": round(least[0], 2), "milliseconds_float": round(least[1], 2)}

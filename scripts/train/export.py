@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 Floats = NDArray[np.float32]
+REFUSED = 0.05
 
 
 class Nhwc(nn.Module):
@@ -52,7 +53,27 @@ def trained(what: str, folder: Path, pack: Path, count: int) -> tuple[nn.Module,
         plain = [lit(framed(faces.picture(int(i)), rng, 1.0), rng) for i in rows]
         side, pictures = SIDE, [degraded(face, rng, 0.3) for face in plain]
     net.load_state_dict(averaged(folder))
+    if what == "spoof":
+        _centre(net, pack)
     return net, side, [np.ascontiguousarray(p[..., ::-1]) for p in pictures]
+
+
+def _centre(net: Any, pack: Path) -> None:
+    """Moves the zero of the logit to where REFUSED of the validation's live people (simulated conditions and all) are
+    refused: so that a limit of 0.5 means the same for every training. The test has no say in it."""
+    from scripts.train.pack import SPOOF_WIDE, Pack
+    from scripts.train.spoof import validation
+
+    pictures, attack = validation(Pack(pack), SPOOF_WIDE)
+    net.eval()
+    with torch.no_grad():
+        z = torch.cat([net(part)[:, 0] for part in pictures.split(32)])
+        limit = torch.quantile(z[torch.from_numpy(attack) == 0], 1 - REFUSED)
+        net.head.bias -= limit
+    print(
+        f"limit 0.5 was at a logit of {float(limit):.2f}; attacks below it there: "
+        f"{float((z[torch.from_numpy(attack) == 1] < limit).float().mean()):.1%}"
+    )
 
 
 def float_file(net: nn.Module, side: int, path: Path) -> None:
@@ -74,13 +95,15 @@ def float_file(net: nn.Module, side: int, path: Path) -> None:
 
 
 def int8_file(source: Path, pictures: Sequence[NDArray[np.uint8]], path: Path) -> None:
-    """`pictures` (side, side, 3) RGB, of all kinds that there are: the quantiser measures ranges on them."""
+    """`pictures` (side, side, 3) RGB, of all kinds that there are: the quantiser measures ranges on them,
+    and scripts/build_models takes them from the file beside, to make the very same int8 file."""
     from scripts.build_models import graph, quantise
 
     g = graph.Graph(source.read_bytes())
     inputs = [p[None].astype(np.float32) for p in pictures]
     path.write_bytes(quantise.quantise(g, inputs, 0, 255, graph.head_outputs(g)))
     print(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
+    np.savez_compressed(path.with_name(f"{path.stem.removesuffix('_int8')}_calibration.npz"), rgb=np.stack(pictures))
 
 
 def run(data: bytes, x: Floats) -> Floats:

@@ -20,8 +20,8 @@ from scripts.train.stage import Still, backdrop, in_place, room, set_before, unf
 LIVE, PRINT, BACKGROUND = 0, 1, 2  # labels of pack_spoof
 VIEW = 144  # side of the simulated view, before the camera
 # Which stills, by where they come from: press photos, NUAA's room, webcam clips and groups.
-SOURCES = {"lfw": 0.55, "nuaa": 0.2, "clip": 0.2, "groups": 0.05}
-LIVE_SHARE, REAL_PRINTS = 0.5, 0.2  # of all; of the attacks
+SOURCES = {"lfw": 0.45, "nuaa": 0.25, "clip": 0.25, "groups": 0.05}
+LIVE_SHARE, REAL_PRINTS = 0.5, 0.3  # of all; of the attacks
 SET_ELSEWHERE = 0.5  # of the stills: the person before another background
 
 

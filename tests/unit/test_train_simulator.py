@@ -123,9 +123,9 @@ def test_degraded_faces_stay_pictures():
     """Any draw of the door's conditions is a uint8 face of 112 pixels; strength 0 changes nothing."""
     rng = np.random.default_rng(4)
     crop = rng.integers(0, 255, (136, 136, 3), dtype=np.uint8)
-    for _ in range(150):
+    for i in range(150):
         face = degrade.lit(degrade.framed(crop, rng, 1.0), rng)
-        poor = degrade.degraded(face, rng)
+        poor = degrade.degraded(face, rng, 1 - i / 160)
         assert poor.shape == (112, 112, 3)
         assert poor.dtype == np.uint8
         assert degrade.degraded(face, rng, 0.0) is face
