@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         train.add_argument("--workers", type=int, default=0, help="processes that make pictures; 0: in this one")
         train.add_argument("--keep-every", type=int, default=200, help="steps between checkpoints")
         train.add_argument("--limit-minutes", type=float, default=float("inf"), help="of the whole training")
+        train.add_argument("--run-minutes", type=float, default=float("inf"), help="of this run; go on with another")
         train.add_argument("--device", default="auto", help="auto, cpu or cuda")
     export = commands.add_parser("export", help="averaged weights -> <name>_f32.tflite and <name>_int8.tflite")
     export.add_argument("what", choices=("spoof", "embedding"))
@@ -98,6 +99,7 @@ def _plan(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # its type
         workers=args.workers,
         keep_every=args.keep_every,
         limit_s=args.limit_minutes * 60,
+        run_s=args.run_minutes * 60,
         device=args.device,
     )
 

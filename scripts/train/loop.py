@@ -21,7 +21,8 @@ from tqdm import tqdm
 @dataclass(frozen=True)
 class Plan:
     """`threads` of the CPU; `keep_every` steps between checkpoints. `limit_s`: the training ends after that time
-    as well, runs that it went on from counted in, and its rate falls by whichever of steps and time is further on."""
+    as well, runs that it went on from counted in, and its rate falls by whichever of steps and time is further on. `run_s` ends this run
+    alone, where a machine is lent for less than the whole."""
 
     folder: Path
     steps: int
@@ -32,6 +33,7 @@ class Plan:
     workers: int = 0
     keep_every: int = 200
     limit_s: float = math.inf
+    run_s: float = math.inf
     device: str = "auto"
 
 
@@ -84,7 +86,7 @@ class Trainer:
 
     def __iter__(self) -> Iterator[int]:
         bar = tqdm(total=self.plan.steps, initial=self.step, unit="step", mininterval=10, smoothing=0.1)
-        while self.step < self.plan.steps and self._spent() < self.plan.limit_s:
+        while self.step < self.plan.steps and self._spent() < self.plan.limit_s and self._run() < self.plan.run_s:
             yield self.step
             self.step += 1
             bar.update()
@@ -143,7 +145,10 @@ class Trainer:
         return min(1.0, max(self.step / self.plan.steps, self._spent() / self.plan.limit_s))
 
     def _spent(self) -> float:
-        return self._seen + time.monotonic() - self._started
+        return self._seen + self._run()
+
+    def _run(self) -> float:
+        return time.monotonic() - self._started
 
     def _rate(self) -> float:
         p = self.plan

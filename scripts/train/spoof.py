@@ -23,8 +23,8 @@ from scripts.train.spoof_net import SpoofNetwork
 
 SMOOTH = 0.03  # of the labels
 TEACHERS = 0.3  # weight of the teachers' features in the loss
-FRESH = 0.25  # of a batch: new pictures; the rest is drawn from those of the last KEPT, the simulator being slow
-KEPT = 6000
+FRESH = 0.25  # of a batch: new pictures; the rest is drawn from the last ones, the simulator being slow
+KEPT, KEPT_BATCHES = 6000, 40  # pictures at least; batches at least
 VALIDATION, VALIDATE_EVERY = 768, 400
 
 
@@ -48,16 +48,17 @@ class _Mixed:
         ahead = 4 if plan.workers else None
         self._loader = iter(DataLoader(stream, self._fresh, num_workers=plan.workers, prefetch_factor=ahead))
         self._batch, self._rng = plan.batch, np.random.default_rng(plan.seed)
-        self._x = torch.empty((KEPT, SIDE, SIDE, 3), dtype=torch.uint8)
-        self._y, self._row = torch.empty(KEPT), torch.empty(KEPT, dtype=torch.long)
+        self._kept = kept = max(KEPT, KEPT_BATCHES * plan.batch)
+        self._x = torch.empty((kept, SIDE, SIDE, 3), dtype=torch.uint8)
+        self._y, self._row = torch.empty(kept), torch.empty(kept, dtype=torch.long)
         self._count = 0
 
     def next(self) -> tuple[Tensor, Tensor, Tensor]:
         x, y, row = next(self._loader)
-        at = (self._count + np.arange(len(x))) % KEPT
+        at = (self._count + np.arange(len(x))) % self._kept
         self._x[at], self._y[at], self._row[at] = x, y.float(), row
         self._count += len(x)
-        known = min(self._count, KEPT)
+        known = min(self._count, self._kept)
         old = self._rng.choice(known, self._batch - len(x)) if known > self._batch else np.arange(0)
         which = np.concatenate([at, old])
         return self._x[which], self._y[which], self._row[which]
