@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 @dataclass(frozen=True)
 class Plan:
-    """`threads` of the CPU; `keep_every` steps between checkpoints. `limit_s`: the training ends after that time
-    as well, runs that it went on from counted in, and its rate falls by whichever of steps and time is further on. `run_s` ends this run
-    alone, where a machine is lent for less than the whole."""
+    """`threads` of the CPU; `keep_every` steps between checkpoints. `limit_s`: the training ends after that time as
+    well, runs that it went on from counted in, and its rate falls by whichever of steps and time is further on. `run_s`
+    ends this run alone, where a machine is lent for less than the whole."""
 
     folder: Path
     steps: int
