@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         train.add_argument("--keep-every", type=int, default=200, help="steps between checkpoints")
         train.add_argument("--limit-minutes", type=float, default=float("inf"), help="of the whole training")
         train.add_argument("--run-minutes", type=float, default=float("inf"), help="of this run; go on with another")
+        train.add_argument("--begin", type=Path, help="folder of a training whose weights this one starts with")
         train.add_argument("--device", default="auto", help="auto, cpu or cuda")
     export = commands.add_parser("export", help="averaged weights -> <name>_f32.tflite and <name>_int8.tflite")
     export.add_argument("what", choices=("spoof", "embedding"))
@@ -100,6 +101,7 @@ def _plan(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # its type
         keep_every=args.keep_every,
         limit_s=args.limit_minutes * 60,
         run_s=args.run_minutes * 60,
+        begin=args.begin,
         device=args.device,
     )
 

@@ -17,18 +17,18 @@ def expose(view: Floats, rng: Generator, out: int) -> Pixels:
     f = view * np.float32(np.exp(rng.normal(0, 0.22)))
     if rng.random() < 0.15:  # a dim door: little light, lifted by the camera's gain
         f = f * np.float32(rng.uniform(0.25, 0.6))
-    f = f * np.exp(rng.normal(0, 0.07, 3)).astype(np.float32)
+    f = f * np.exp(rng.normal(0, 0.1, 3)).astype(np.float32)
     if rng.random() < 0.3:
         f = _vignette(f, rng)
     f = _blurred(f, rng)
-    if rng.random() < 0.35:
-        f = np.maximum(f, 0) ** np.float32(np.exp(rng.normal(0, 0.22)))
-    if rng.random() < 0.3:
+    if rng.random() < 0.45:
+        f = np.maximum(f, 0) ** np.float32(np.exp(rng.normal(0, 0.3)))
+    if rng.random() < 0.45:
         grey = f.mean(2, keepdims=True)
         f = grey + np.float32(rng.choice([0.0, rng.uniform(0.4, 1.4)], p=[0.12, 0.88])) * (f - grey)
-    if rng.random() < 0.35:
-        lo = np.float32(rng.uniform(-0.06, 0.09))
-        f = lo + (np.float32(rng.uniform(0.85, 1.12)) - lo) * f
+    if rng.random() < 0.55:  # a hazy lens, a cheap camera's flat or steep curve: no sign of a print
+        lo = np.float32(rng.uniform(-0.08, 0.2))
+        f = lo + (np.float32(rng.uniform(0.6, 1.15)) - lo) * f
     side = out if rng.random() < 0.6 else int(out * rng.uniform(0.45, 1.0))
     f = np.asarray(cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA), np.float32)
     f = _noisy(f, rng)

@@ -22,7 +22,8 @@ from tqdm import tqdm
 class Plan:
     """`threads` of the CPU; `keep_every` steps between checkpoints. `limit_s`: the training ends after that time as
     well, runs that it went on from counted in, and its rate falls by whichever of steps and time is further on. `run_s`
-    ends this run alone, where a machine is lent for less than the whole."""
+    ends this run alone, where a machine is lent for less than the whole. `begin`: folder of another training, whose
+    averaged weights a new one starts with."""
 
     folder: Path
     steps: int
@@ -34,6 +35,7 @@ class Plan:
     keep_every: int = 200
     limit_s: float = math.inf
     run_s: float = math.inf
+    begin: Path | None = None
     device: str = "auto"
 
 
@@ -83,6 +85,9 @@ class Trainer:
         self._last = plan.folder / "last.pt"
         if self._last.exists():
             self._resume()
+        elif plan.begin is not None:
+            net.load_state_dict(averaged(plan.begin))
+            self.average = Average(net)
 
     def __iter__(self) -> Iterator[int]:
         bar = tqdm(total=self.plan.steps, initial=self.step, unit="step", mininterval=10, smoothing=0.1)

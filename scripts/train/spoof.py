@@ -22,7 +22,7 @@ from scripts.train.samples import Samples, tensor
 from scripts.train.spoof_net import SpoofNetwork
 
 SMOOTH = 0.03  # of the labels
-TEACHERS = 0.3  # weight of the teachers' features in the loss
+TEACHERS = 1.0  # weight of the teachers' features in the loss
 FRESH = 0.25  # of a batch: new pictures; the rest is drawn from the last ones, the simulator being slow
 KEPT, KEPT_BATCHES = 6000, 40  # pictures at least; batches at least
 VALIDATION, VALIDATE_EVERY = 768, 400

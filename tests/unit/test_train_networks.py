@@ -101,3 +101,16 @@ def test_a_plan_of_no_steps_left_does_nothing(tmp_path):
     """A finished training that is started again ends at once."""
     net = torch.nn.Linear(2, 1)
     assert list(Trainer(Plan(tmp_path, 0, 1, 1e-3), net, ("loss",))) == []
+
+
+def test_a_training_may_begin_with_another_ones_weights(tmp_path):
+    """Its first step has the other's averaged weights, and a count of its own."""
+    plan = Plan(tmp_path / "a", 4, 1, 1e-2, keep_every=2)
+    first = torch.nn.Linear(2, 1)
+    trainer = Trainer(plan, first, ("loss",))
+    for _ in trainer:
+        trainer.update(first(torch.ones(1, 2)).sum())
+    second = torch.nn.Linear(2, 1)
+    again = Trainer(Plan(tmp_path / "b", 4, 1, 1e-2, begin=tmp_path / "a"), second, ("loss",))
+    assert again.step == 0
+    assert torch.equal(second.weight, averaged(tmp_path / "a")["weight"])
