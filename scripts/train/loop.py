@@ -45,7 +45,6 @@ def start(plan: Plan) -> torch.device:
     random.seed(plan.seed)
     np.random.seed(plan.seed)
     torch.manual_seed(plan.seed)
-    plan.folder.mkdir(parents=True, exist_ok=True)
     name = ("cuda" if torch.cuda.is_available() else "cpu") if plan.device == "auto" else plan.device
     return torch.device(name)
 
@@ -82,6 +81,7 @@ class Trainer:
         self.average = Average(net)
         self._columns, self._seen = ("step", "seconds", "rate", *columns), 0.0
         self._started = time.monotonic()
+        plan.folder.mkdir(parents=True, exist_ok=True)
         self._last = plan.folder / "last.pt"
         if self._last.exists():
             self._resume()
