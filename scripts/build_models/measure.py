@@ -33,7 +33,7 @@ def measure(models: Path, data: Path, own: Path, cache: Path, only: set[str]) ->
             found = measure_detector(Model(spec), reference.detector(wheel, spec.id), data)
         elif spec.role == "landmarks":
             found = measure_mesh(Model(spec), wheel, data)
-        elif spec.role == "spoof":
+        elif spec.role == "spoof" and "pictures" not in build.item(spec.id):  # others: scripts.train eval --write
             original = (own / build.item(spec.id)["own"]).read_bytes()
             found, points = measure_spoof(Model(spec), reference.model(original, spec.id), wheel, data)
             writer.update(models, spec.id, operating_points=points)
