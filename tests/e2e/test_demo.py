@@ -24,6 +24,7 @@ from edgeface.app.demo.verdict import Happened, Pulse, judge
 from edgeface.cli import demo
 
 COMMAND = [sys.executable, "-m", "edgeface", "demo"]
+IN_TIME = 0.9  # of the camera's pictures; an idle machine has nearly all
 SIX = [
     "an empty doorway",
     "a stranger",
@@ -72,9 +73,13 @@ def plain(text: str) -> str:
 
 
 @pytest.mark.serial
+@pytest.mark.timeout(900)
 def test_the_whole_demo_holds_in_every_row(photos) -> None:
-    done = subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, timeout=110, check=False)
-    told = json.loads(done.stdout)
+    for _ in range(4):
+        done = subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, timeout=170, check=False)
+        told = json.loads(done.stdout)
+        if told["ok"] or told["pictures_in_time"] >= IN_TIME:
+            break  # else this machine was kept from looking: that says nothing about the door
     assert [row["name"] for row in told["rows"]] == SIX
     assert [(row["name"], row["happened"], row["faults"]) for row in told["rows"] if not row["ok"]] == []
     assert (done.returncode, told["ok"]) == (0, True)
