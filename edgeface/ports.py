@@ -85,9 +85,10 @@ class DoorStatus:
 class Door(Protocol):
     """The application's end of the door: never a pin, always the door process (or a fake of it). Thread-safe."""
 
-    def grant(self, grant_id: str, pulse_ms: int) -> None:
+    def grant(self, grant_id: str, pulse_ms: int, *, test: bool = False) -> None:
         """Asks for one pulse; returns when the door process has accepted it (the relay has moved). The pulse's end
-        is the door process's own business. Raises GrantRefused or DoorUnavailable; both leave it locked."""
+        is the door process's own business. `test`: somebody tries the relay, nobody enters; always a pulse. Raises
+        GrantRefused or DoorUnavailable; both leave it locked."""
         ...
 
     def lock(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from support.standstill import run_again_where_the_machine_stood_still
 
 # No deadline: a test never fails because the machine is slow. `make torture` looks much longer.
 SLOW_IS_FINE = [hypothesis.HealthCheck.too_slow]
@@ -30,6 +31,13 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name == "EDGEFACE_CONFIG" or (name.startswith("EDGEFACE_") and "__" in name):
             monkeypatch.delenv(name)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    if item.get_closest_marker("e2e") is None:
+        return None
+    return run_again_where_the_machine_stood_still(item, nextitem)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

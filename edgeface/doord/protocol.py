@@ -21,6 +21,7 @@ class Hello:
 class GrantAsked:
     grant_id: str
     pulse_ms: int
+    test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +87,10 @@ def parse(packet: bytes) -> Request:
 
 
 def _grant(message: dict[str, object]) -> Request:
-    grant_id, pulse_ms = message.pop("id", None), message.pop("pulse_ms", None)
-    if not isinstance(grant_id, str) or type(pulse_ms) is not int:
-        raise Nonsense("malformed", "a grant takes an id (text) and pulse_ms (a whole number), nothing else")
-    return GrantAsked(grant_id, pulse_ms)
+    grant_id, pulse_ms, test = message.pop("id", None), message.pop("pulse_ms", None), message.pop("test", False)
+    if not isinstance(grant_id, str) or type(pulse_ms) is not int or not isinstance(test, bool):
+        raise Nonsense("malformed", "a grant takes an id (text), pulse_ms (a whole number) and test (true or false)")
+    return GrantAsked(grant_id, pulse_ms, test)
 
 
 def _mode(message: dict[str, object]) -> Request:

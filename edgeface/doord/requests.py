@@ -16,7 +16,7 @@ def put(machine: DoorMachine, request: protocol.Request, now_s: float, stale: bo
         late = Refusal(Refused.NOT_ALLOWED, "the door process was held up: this request may be stale")
         return replace(machine.heard(now_s), refusal=late)
     if isinstance(request, protocol.GrantAsked):
-        return machine.grant(request.grant_id, request.pulse_ms, now_s)
+        return machine.grant(request.grant_id, request.pulse_ms, now_s, test=request.test)
     if isinstance(request, protocol.FreeAsked):
         return machine.free(request.for_ms, request.first_person, now_s)
     if isinstance(request, protocol.ShowAsked):

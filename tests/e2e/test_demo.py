@@ -24,7 +24,6 @@ from edgeface.app.demo.verdict import Happened, Pulse, judge
 from edgeface.cli import demo
 
 COMMAND = [sys.executable, "-m", "edgeface", "demo"]
-IN_TIME = 0.9  # of the camera's pictures; an idle machine has nearly all
 SIX = [
     "an empty doorway",
     "a stranger",
@@ -75,18 +74,15 @@ def plain(text: str) -> str:
 @pytest.mark.serial
 @pytest.mark.timeout(900)
 def test_the_whole_demo_holds_in_every_row(photos) -> None:
-    for _ in range(4):
-        done = subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, timeout=170, check=False)
-        told = json.loads(done.stdout)
-        if told["ok"] or told["pictures_in_time"] >= IN_TIME:
-            break  # else this machine was kept from looking: that says nothing about the door
+    done = subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, timeout=170, check=False)
+    told = json.loads(done.stdout)
     assert [row["name"] for row in told["rows"]] == SIX
     assert [(row["name"], row["happened"], row["faults"]) for row in told["rows"] if not row["ok"]] == []
     assert (done.returncode, told["ok"]) == (0, True)
     assert told["lasted_s"] <= 60
     assert [edge["level"] for edge in told["relay"]] == [1, 0, 1, 0]
     visit = told["rows"][3]
-    assert abs(visit["relay_ms"] - told["pulse_ms"]) <= 100
+    assert abs(visit["relay_ms"] - told["pulse_ms"]) <= 100 + told["stood_still_ms"]
     assert visit["after_ms"] is not None
 
 

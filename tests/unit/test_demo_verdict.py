@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from edgeface.app.demo import stalls
 from edgeface.app.demo.show import Outcome
+from edgeface.app.demo.stalls import Stall, StallMeter, stood_still_s
 from edgeface.app.demo.verdict import Happened, Pulse, Row, judge, pulses_of
 from edgeface.domain.story import HINTS, Expected
 from edgeface.domain.types import QualityIssue
@@ -45,6 +50,61 @@ def altered(event: Happened, **fields: object) -> list[Happened]:
 
 def test_what_was_expected_holds() -> None:
     assert failing(EVENTS, PULSES) == {}
+
+
+def test_a_pulse_may_be_late_by_what_the_machine_stood_still_and_no_more() -> None:
+    late = [Pulse(18.02, 19.52 + 0.3), SECOND]
+
+    def fault(*found: Stall) -> tuple[str, ...]:
+        return next(r.faults for r in judge(ACTS, EVENTS, late, PULSE_MS, found) if r.name == "ada")
+
+    assert fault(Stall(19.5, 19.75)) == ()
+    told = ("the pulse took 1800 ms instead of 1500",)
+    assert fault() == told
+    assert fault(Stall(19.5, 19.6)) == told  # too short a stall
+    assert fault(Stall(16.0, 18.0), Stall(19.9, 21.0)) == told  # at another time
+    assert fault(Stall(19.5, 19.69), Stall(19.55, 19.69)) == told  # two processors at the same time
+    assert fault(Stall(19.0, 19.1), Stall(19.5, 19.61)) == ()
+
+
+def test_stalls_that_overlap_count_once() -> None:
+    found = [Stall(3.0, 4.0), Stall(1.0, 2.0), Stall(1.5, 2.5), Stall(1.2, 1.3)]
+    assert stood_still_s(found, 0.0, 10.0) == pytest.approx(2.5)
+    assert stood_still_s(found, 1.8, 3.25) == pytest.approx(0.95)
+    assert stood_still_s(found, 5.0, 6.0) == 0.0
+
+
+def test_the_meter_sees_a_processor_that_runs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time goes on while it sleeps, as on a guest whose host took the processor away."""
+    lost_s = iter([0.0, 0.0, 0.0, 0.4])
+    gone_s = 0.0
+
+    def sleeps(_s: float) -> None:
+        nonlocal gone_s
+        real_sleep(0.01)
+        gone_s += next(lost_s, 0.0)
+
+    real_sleep, real_clock, first = time.sleep, time.monotonic, min(os.sched_getaffinity(0))
+    monkeypatch.setattr(stalls.os, "sched_getaffinity", lambda _pid: {first})
+    monkeypatch.setattr(stalls, "time", SimpleNamespace(sleep=sleeps, monotonic=lambda: real_clock() + gone_s))
+    with StallMeter() as meter:
+        until_s = real_clock() + 10
+        while not any(s.end_s - s.begin_s > 0.3 for s in meter.stalls):
+            assert real_clock() < until_s
+            real_sleep(0.01)
+
+
+def test_whoever_was_let_in_and_is_seen_again_is_no_fault() -> None:
+    waits = Happened(20.0, "access_denied", {"reason": "cooldown", "person": ADA})
+    assert failing([*EVENTS, waits], PULSES) == {}
+    not_expected = {"ada": ("access_denied was not expected",)}
+    for wrong in (
+        replace(waits, t_s=17.5),  # before she was let in
+        replace(waits, fields={**waits.fields, "person": EVE}),
+        replace(waits, fields={**waits.fields, "reason": "unknown_person"}),
+        replace(waits, fields={"reason": "cooldown", "person": None}),
+    ):
+        assert failing([*EVENTS, wrong], PULSES) == not_expected
 
 
 def test_a_row_says_how_long_it_took_and_how_long_the_relay_was_closed() -> None:

@@ -332,6 +332,28 @@ def test_scheduled_free_access_ends_with_its_client_or_by_hand(how: str) -> None
         assert refused.refusal.code is Refused.LOCKDOWN
 
 
+def test_trying_the_relay_is_a_pulse_whatever_a_grant_does() -> None:
+    """A technician who hears it click and leaves leaves no open door behind, and no free access that has begun."""
+    rig = Rig(DoorRule(grant_action=GrantAction.TOGGLE, toggle_max_s=100))
+    assert rig.take(rig.m.grant(A, 500, rig.now_s, test=True)).facts == (Unlocked(A, 500, "grant"),)
+    rig.run(0.6)
+    assert rig.m.locked
+    rig.grant(B)
+    assert rig.take(rig.m.grant(IDS[12], 500, rig.now_s, test=True)).refusal is None
+    rig.run(0.6)
+    assert not rig.m.locked  # toggled open before, and still
+    assert rig.grant(IDS[13]).facts == (Locked("toggled", B),)
+
+    rig = Rig()
+    rig.free(first_person=True)
+    rig.take(rig.m.grant(A, 500, rig.now_s, test=True))
+    rig.run(0.6)
+    assert rig.m.locked
+    rig.grant(B)
+    rig.run(10)
+    assert not rig.m.locked
+
+
 def test_a_toggled_door_stays_unlocked_until_the_next_grant_or_its_limit() -> None:
     rig = Rig(DoorRule(grant_action=GrantAction.TOGGLE, toggle_max_s=100))
     assert rig.grant(A).facts == (Unlocked(A, 3000, "toggled"),)

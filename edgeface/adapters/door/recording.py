@@ -29,10 +29,10 @@ class RecordingDoor:
         self.shown: list[tuple[float, str]] = []
         self.fail_with = ""
 
-    def grant(self, grant_id: str, pulse_ms: int) -> None:
+    def grant(self, grant_id: str, pulse_ms: int, *, test: bool = False) -> None:
         with self._lock:
             now_s = self._advance()
-            refusal = self._carry_out(self._machine.grant(grant_id, pulse_ms, now_s), now_s).refusal
+            refusal = self._carry_out(self._machine.grant(grant_id, pulse_ms, now_s, test=test), now_s).refusal
         self._raise(refusal, "grant")
 
     def lock(self) -> None:

@@ -52,10 +52,10 @@ class RemoteDoor:
 
     # -- ports.Door -------------------------------------------------------------------------------------------
 
-    def grant(self, grant_id: str, pulse_ms: int) -> None:
+    def grant(self, grant_id: str, pulse_ms: int, *, test: bool = False) -> None:
         if not self._is_alive():
             raise DoorUnavailable("The daemon's own watchdog says that it hangs.", "Nothing is opened meanwhile.")
-        self._ask_or_refused({"op": "grant", "id": grant_id, "pulse_ms": pulse_ms})
+        self._ask_or_refused({"op": "grant", "id": grant_id, "pulse_ms": pulse_ms, "test": test})
 
     def lock(self) -> None:
         self._ask_ok({"op": "lock"})

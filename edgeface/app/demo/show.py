@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from edgeface.app.demo.ending import scratch_folder
 from edgeface.app.demo.stage import STOP_S, Stage, board, daemon
+from edgeface.app.demo.stalls import Stall, StallMeter
 from edgeface.app.demo.verdict import HINT, Happened, Row, judge, pulses_of
 from edgeface.domain.errors import ControlError, EdgefaceError
 from edgeface.domain.story import Expected
@@ -54,6 +55,8 @@ class Outcome:
     lasted_s: float
     in_time: float = 1.0
     """Share of the camera's pictures that were looked at, and not too late."""
+    stood_still_s: float = 0.0
+    """The longest time in which the machine itself ran nobody."""
 
     @property
     def ok(self) -> bool:
@@ -91,12 +94,15 @@ class Demo:
             for name, photo in self._enrolled.items():
                 ids[name] = str(stage.edgeface("enroll", name, "--photo", str(photo))["id"])
             self._phase("starting")
-            with board(stage), daemon(stage) as process:
+            with StallMeter() as meter, board(stage), daemon(stage) as process:
                 self._watch(stage, process)
             edges = self._edges(stage)
         acts = [_for_record(act, ids) for act in self._acts]
-        rows = judge(acts, self._moment.events, pulses_of(edges), PULSE_MS)
-        return Outcome(rows, self._moment.events, edges, time.monotonic() - began_s, self._in_time)
+        origin = self._origin_s or 0.0
+        stalls = [Stall(s.begin_s - origin, s.end_s - origin) for s in meter.stalls]
+        rows = judge(acts, self._moment.events, pulses_of(edges), PULSE_MS, stalls)
+        longest_s = max((s.end_s - s.begin_s for s in stalls), default=0.0)
+        return Outcome(rows, self._moment.events, edges, time.monotonic() - began_s, self._in_time, longest_s)
 
     def _watch(self, stage: Stage, process: subprocess.Popen[bytes]) -> None:
         listener = threading.Thread(target=self._listen, args=(stage,), daemon=True)
