@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from edgeface.adapters.link.outbox_file import is_full, open_outbox, translated
+from edgeface.adapters.link.outbox_file import RESERVE_BYTES, Reserve, is_full, open_outbox, translated
 from edgeface.domain.errors import StorageError
 
 
@@ -56,6 +56,7 @@ class Outbox:
         self._closed = False
         self._dropped = 0
         self._db, self.damaged = open_outbox(path)
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"), RESERVE_BYTES)
         with translated(path, "read the outbox"):
             query = "SELECT count(*), coalesce(sum(length(payload)), 0) FROM message"
             self._count: int
@@ -75,11 +76,12 @@ class Outbox:
         except StorageError as e:
             if not is_full(e.__cause__):
                 raise
-            entries = [entry for entry in entries if entry.kind is not Kind.TELEMETRY]
+            lasting = [entry for entry in entries if entry.kind is not Kind.TELEMETRY]
             with self._lock:
+                self._dropped += len(entries) - len(lasting)
                 self._make_room()
-            if entries:
-                self._store(entries)
+            if lasting:
+                self._store(lasting)
 
     def pending(self, most: int, leave_out: Iterable[str] = ()) -> list[Entry]:
         """What is to be sent next: by kind, each in its order. `leave_out`: ids that are on their way."""
@@ -98,6 +100,7 @@ class Outbox:
         with self._lock, translated(self._path, "mark messages as sent"), self._transaction():
             for message_id in message_ids:
                 self._remove("id = ?", message_id)
+            self._reserve.fill()
 
     def wait(self, timeout_s: float) -> None:
         """Until something is put, at most so long."""
@@ -147,6 +150,7 @@ class Outbox:
 
     def _make_room(self) -> None:
         """On a full disk: moves the log into the file, then removes telemetry, whose pages the next message uses."""
+        self._reserve.release()
         with contextlib.suppress(sqlite3.Error):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             waiting = self._db.execute("SELECT count(*) FROM message WHERE kind = 'telemetry'").fetchone()[0]

@@ -19,6 +19,8 @@ CREATE TABLE message (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL
 CREATE INDEX kinds ON message (kind, number);
 """
 _SIDES = ("", "-wal", "-shm")
+_LOG_PAGES = 32  # of 4 KiB, until the log is moved into the file: a full disk must not be full of log
+RESERVE_BYTES = 384 * 1024  # what moving the log and removing telemetry may need at once
 
 
 @contextlib.contextmanager
@@ -51,6 +53,35 @@ def is_full(error: BaseException | None) -> bool:
     return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
 
 
+class Reserve:
+    """Disk set aside, so that there is room to make room on a full one."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path, self._size = path, size
+        self.fill()
+
+    def fill(self) -> None:
+        """Where it isn't whole, and as much stays free beside it."""
+        with contextlib.suppress(OSError):
+            if self._path.exists() and self._path.stat().st_size >= self._size:
+                return
+            room = os.statvfs(self._path.parent)
+            if room.f_bavail * room.f_frsize < 2 * self._size:
+                return
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(fd, 0, self._size)
+            except OSError:
+                os.ftruncate(fd, 0)
+                raise
+            finally:
+                os.close(fd)
+
+    def release(self) -> None:
+        with contextlib.suppress(OSError):
+            os.truncate(self._path, 0)
+
+
 def _opened(path: Path) -> sqlite3.Connection:
     if not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -64,7 +95,8 @@ def _opened(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA secure_delete=ON")  # what was sent doesn't stay on the card
-        db.execute("PRAGMA journal_size_limit=1048576")
+        db.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
+        db.execute("PRAGMA journal_size_limit=0")
         _prepare(db)
     except BaseException:
         db.close()
