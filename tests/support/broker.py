@@ -44,8 +44,8 @@ def device(name: str, *topics: str) -> str:
 class Clients:
     """Links to a broker, closed together."""
 
-    def __init__(self, broker: LocalBroker) -> None:
-        self.broker = broker
+    def __init__(self, broker: LocalBroker, *, clean: bool = False) -> None:
+        self.broker, self._clean = broker, clean
         self._links: list[MqttLink] = []
 
     def link(
@@ -69,6 +69,7 @@ class Clients:
             presence=presence,
             keepalive_s=keepalive_s,
             largest_in=largest_in,
+            clean_session=self._clean,
             connect_timeout_s=5.0,
         )
         link = MqttLink(target, limits=limits, backoff=QUICK, seed=1)

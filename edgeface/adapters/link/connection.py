@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,12 +68,27 @@ class Handlers:
 
 
 class _Client(paho.Client):
-    """paho with a look at the bytes before it collects them, and at the error that ended the connection."""
+    """paho with a look at the bytes before it collects them, and at the error that ended the connection. The methods
+    below are the edge between paho's protocol and its socket; tests/integration would show if they were renamed."""
 
-    def __init__(self, *args: Any, largest_in: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, target: Target, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.incoming = PacketFilter(largest_in)
+        self._target = target
+        self.tls: ssl.SSLContext | None = None
+        self.incoming = PacketFilter(target.largest_in)
         self.last_error: OSError | None = None
+
+    def _create_socket(self) -> socket.socket:
+        """paho's own leaves the descriptor of a failed handshake open."""
+        t = self._target
+        raw = socket.create_connection((t.host, t.port), t.connect_timeout_s)
+        if self.tls is None:
+            return raw
+        try:
+            return self.tls.wrap_socket(raw, server_hostname=t.host)
+        except BaseException:
+            raw.close()
+            raise
 
     def _sock_recv(self, bufsize: int) -> bytes:
         try:
@@ -89,8 +105,18 @@ class _Client(paho.Client):
         except BlockingIOError:
             raise
         except OSError as e:
-            self.last_error = e
+            self.last_error = self._alert() or e
             raise
+
+    def _alert(self) -> OSError | None:
+        """In TLS 1.3 a broker refuses a certificate after we began to send: its reason waits to be read."""
+        try:
+            super()._sock_recv(1)
+        except ssl.SSLError as e:
+            return e if "ALERT" in (e.reason or "") else None
+        except (OSError, AttributeError):
+            pass
+        return None
 
 
 class Connection:
@@ -113,7 +139,7 @@ class Connection:
         t = self._target
         try:
             if t.tls is not None:
-                self._client.tls_set_context(t.tls.context())
+                self._client.tls = t.tls.context()
             self._client.connect(t.host, t.port, keepalive=t.keepalive_s)
         except (OSError, ValueError, LinkUnavailable) as e:
             raise faults.explain(e, t.host, t.port) from e
@@ -172,9 +198,8 @@ class Connection:
             protocol=paho.MQTTv311,
             reconnect_on_failure=False,
             manual_ack=True,
-            largest_in=t.largest_in,
+            target=t,
         )
-        client.connect_timeout = t.connect_timeout_s
         client.max_inflight_messages_set(0)  # the window is the caller's
         client.suppress_exceptions = False
         client.on_connect = self._on_connect

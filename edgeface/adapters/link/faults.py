@@ -76,6 +76,12 @@ def closed(at: str) -> LinkUnavailable:
     )
 
 
+def own_certificate_expired(at: str) -> LinkUnavailable:
+    return LinkUnavailable(
+        f"The broker at {at} refuses this client's certificate: it has expired.", _PAIR, "client_expired"
+    )
+
+
 def silent(at: str, after_s: float) -> LinkUnavailable:
     return LinkUnavailable(
         f"The broker at {at} has not answered for {after_s:g} s, though the connection stands.",
@@ -132,9 +138,7 @@ def _tls(error: ssl.SSLError, at: str) -> LinkUnavailable:
     """Alerts that the broker sent, and everything else that goes wrong in TLS."""
     reason = (error.reason or "").upper()
     if "CERTIFICATE_EXPIRED" in reason:
-        return LinkUnavailable(
-            f"The broker at {at} refuses this client's certificate: it has expired.", _PAIR, "client_expired"
-        )
+        return own_certificate_expired(at)
     if "CERTIFICATE_REVOKED" in reason:
         return LinkUnavailable(
             f"The broker at {at} refuses this client's certificate: it was revoked.", _PAIR, "client_revoked"

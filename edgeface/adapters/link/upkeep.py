@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from edgeface.adapters.link import faults
 from edgeface.adapters.link.backoff import Backoff
 from edgeface.adapters.link.connection import Connection, Handlers, Target
 from edgeface.adapters.link.inbox import Inbox, Ledger, Message
@@ -174,6 +175,9 @@ class Upkeep:
         connection.goodbye()
 
     def _failed(self, error: LinkUnavailable) -> None:
+        ended = self._expires is not None and self._expires < self._utc()
+        if ended and error.code in ("closed", "client_refused"):  # not every broker says why
+            error = faults.own_certificate_expired(self._target.at)
         was_up = self.known.connected
         settled = was_up and time.monotonic() - self._up_since_s > _SETTLED_S
         self._row = 1 if settled else self._row + 1
