@@ -172,7 +172,7 @@ def test_a_broker_that_begins_later_is_found(tmp_path: Path) -> None:
         broker.stop()
         clients = Clients(broker)
         door = clients.link("door1", LOG, wait=False)
-        eventually(lambda: door.status().failures >= 3)
+        eventually(lambda door=door: door.status().failures >= 3)
         assert "Nothing listens" in door.status().fault
         with pytest.raises(LinkUnavailable, match="Nothing listens"):
             door.publish(LOG, b"", message_id="1")

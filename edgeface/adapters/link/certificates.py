@@ -95,19 +95,17 @@ class Authority:
         return self._issue(hosts[0][:64], now, days, extra)
 
     def client(self, name: str, now: datetime, days: float = CLIENT_DAYS) -> Issued:
-        """With a key of its own making; `sign` is for a key that never leaves its device."""
+        """With a key of its own making; `certify` is for a key that never leaves its device."""
         return self._issue(_checked(name), now, days, _CLIENT_ONLY)
 
-    def sign(self, request: bytes, name: str, now: datetime, days: float = CLIENT_DAYS) -> bytes:
-        """A client certificate for the key in a PEM certificate request. The name is the CA's choice, whatever the
-        request says. Raises ConfigError."""
+    def certify(self, public_key: bytes, name: str, now: datetime, days: float = CLIENT_DAYS) -> bytes:
+        """PEM client certificate for a device's key (DER SubjectPublicKeyInfo, ECDSA P-256). Raises ConfigError."""
         try:
-            wanted = x509.load_pem_x509_csr(request)
-        except ValueError as e:
-            raise ConfigError("The certificate request can't be read.", "Pair the device again.") from e
-        key = wanted.public_key()
-        if not wanted.is_signature_valid or not isinstance(key, ec.EllipticCurvePublicKey):
-            raise ConfigError("The certificate request is not sound.", "Pair the device again.")
+            key = serialization.load_der_public_key(public_key)
+        except (ValueError, TypeError) as e:
+            raise ConfigError("The device's TLS key can't be read.", "Pair the device again.") from e
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise ConfigError("The device's TLS key is none of ECDSA P-256.", "Pair the device again.")
         return _pem(self._certify(_checked(name), key, now, days, _CLIENT_ONLY))
 
     def revocation_list(self, serials: Iterable[int], now: datetime, days: float = CRL_DAYS) -> bytes:
@@ -152,12 +150,11 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256())
 
 
-def request(name: str) -> tuple[bytes, bytes]:
-    """(PEM certificate request, PEM key) for a device: the key is made where it stays."""
+def new_key() -> tuple[bytes, bytes]:
+    """(DER SubjectPublicKeyInfo, PEM private key) for a device: the key is made where it stays."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _checked(name))])
-    built = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    return built.public_bytes(serialization.Encoding.PEM), _key_pem(key)
+    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return public, _key_pem(key)
 
 
 def serial(certificate: bytes) -> int:
