@@ -38,8 +38,8 @@ def clients(broker: LocalBroker) -> Iterator[Clients]:
         device("door2", "telemetry"), device("door2", "cmd", "reply"), f"{SITE}/request/door2",
         f"{SITE}/roster", f"{SITE}/manifest", f"{SITE}/mode", f"{SITE}/gallery/00/aa", f"{SITE}/gallery-log",
         f"{SITE}/removal/aa", device("door1", "cmd", "run"), device("door2", "cmd", "run"),
-        device("door1", "grant", "1"), device("door1", "beacon", "answer"), f"{SITE}/reply/door1", "homeassistant/device/door1/config",
-        "anything", "$SYS/x",
+        device("door1", "grant", "1"), device("door1", "beacon", "answer"), f"{SITE}/reply/door1",
+        "homeassistant/device/door1/config", "anything", "$SYS/x",
     ],
 )  # fmt: skip
 def test_a_device_cannot_speak_for_another_nor_for_the_site(clients: Clients, topic: str) -> None:
