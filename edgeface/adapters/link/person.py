@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeface.adapters.link.schema import Entry, Kind, Struct, blob, hex_id, malformed, pair, several, sint, text, uint
 from edgeface.domain.messages import PersonContent
@@ -74,7 +75,7 @@ TEMPLATE: Struct[_Row] = Struct(
     Entry(3, "source", _source(), 0),
     Entry(4, "quality", uint(0, _QUALITY_STEPS), _QUALITY_STEPS),
 )
-_WIRE: Struct[_Wire] = Struct(
+WIRE: Struct[_Wire] = Struct(
     _Wire,
     "person",
     Entry(1, "id", hex_id()),
@@ -95,7 +96,7 @@ _WIRE: Struct[_Wire] = Struct(
 
 class PersonStruct(Struct[PersonContent]):
     def __init__(self) -> None:
-        super().__init__(PersonContent, "person", *_WIRE.entries)
+        super().__init__(PersonContent, "person", *WIRE.entries)
 
     def to_wire(self, value: PersonContent) -> dict[int, object]:
         p = value.person
@@ -103,7 +104,7 @@ class PersonStruct(Struct[PersonContent]):
         rows = tuple(
             _Row(_halved(t.vector), models.index(t.model), _number(t.source), _steps(t.quality)) for t in p.templates
         )
-        return _WIRE.to_wire(
+        return WIRE.to_wire(
             _Wire(
                 id=p.id,
                 seq=p.seq,
@@ -122,7 +123,7 @@ class PersonStruct(Struct[PersonContent]):
         )
 
     def from_wire(self, raw: object) -> PersonContent:
-        w = _WIRE.from_wire(raw)
+        w = WIRE.from_wire(raw)
         used = dict.fromkeys(row.model for row in w.templates)
         if list(used) != list(range(len(w.models))) or len(set(w.models)) != len(w.models):
             raise malformed("models that aren't the templates' own, in their order")
@@ -158,22 +159,27 @@ PERSON_STRUCT = PersonStruct()
 
 
 def _halved(vector: Floats) -> bytes:
-    data = np.asarray(vector).astype("<f2").tobytes()
-    _whole(data)
-    return data
+    wide = np.asarray(vector, dtype=np.float64)
+    _length(wide)
+    return wide.astype("<f2").tobytes()
 
 
 def _whole(data: bytes) -> Floats:
     """(128,) float32 of unit length, read-only. Raises MessageRefused."""
     vector = np.frombuffer(data, dtype="<f2").astype(np.float64)
-    if vector.shape != (DIMENSION,):
-        raise malformed("a template of another dimension")
-    length = float(np.sqrt(vector @ vector))
-    if not abs(length - 1.0) <= _UNIT_TOLERANCE:  # NaN and infinity fail this too
-        raise malformed("a template that is not of unit length")
+    length = _length(vector)
     unit = (vector / length).astype(np.float32)
     unit.setflags(write=False)
     return unit
+
+
+def _length(vector: NDArray[np.float64]) -> float:
+    if vector.shape != (DIMENSION,):
+        raise malformed("a template of another dimension")
+    length = float(np.sqrt(vector @ vector)) if bool(np.isfinite(vector).all()) else 0.0
+    if abs(length - 1.0) > _UNIT_TOLERANCE:
+        raise malformed("a template that is not of unit length")
+    return length
 
 
 def _number(source: str) -> int | str:

@@ -1,5 +1,5 @@
 """Bytes to plain values and back: deterministic CBOR (RFC 8949, section 4.2.1), of which only unsigned and negative
-integers, byte strings, text, arrays, maps, false, true and null are used. One value has one encoding, and whatever is
+integers, byte strings, text, arrays, maps, false and true are used. One value has one encoding, and whatever is
 encoded otherwise is refused, so that a signature over bytes is a signature over the value."""
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from edgeface.domain.refusal import MessageRefused, Refusal
 
 MAX_DEPTH = 6  # the deepest message has five: the roster's parties' roles
 MAX_ITEMS = 65_536  # a roster of 1,000 doors has 15,000
-_SIMPLE = (20, 21, 22)  # false, true, null
+_SIMPLE = (20, 21)  # false, true
 
 
 def encode(value: object) -> bytes:
-    """`value`: int, bytes, str, bool, None, and lists and dicts of them. Keys of our maps are integers below 24, so
+    """`value`: int, bytes, str, bool, and lists and dicts of them. Keys of our maps are integers below 24, so
     that every order that was ever called canonical is the same."""
     return cbor2.dumps(value, canonical=True)
 
