@@ -65,11 +65,11 @@ def test_each_may_say_what_is_its_own(clients: Clients) -> None:
 def test_a_device_hears_the_site_and_its_own_topics_alone(clients: Clients) -> None:
     door = clients.link("door1", f"{SITE}/#")
     agent = clients.link("agent")
-    send(agent, device("door2", "cmd", "run"), b"not yours")
+    send(agent, device("door2", "grant", "1"), b"not yours")
     send(agent, f"{SITE}/reply/door2", b"not yours")
     send(clients.link("door2"), device("door2", "event", "access"), b"not yours")
     send(agent, f"{SITE}/manifest", b"1")
-    send(agent, device("door1", "cmd", "run"), b"2")
+    send(agent, device("door1", "grant", "1"), b"2")
     assert [message(door).payload for _ in range(2)] == [b"1", b"2"]
     assert quiet(door)
 
@@ -81,7 +81,7 @@ def test_a_client_id_belongs_to_its_certificate(clients: Clients) -> None:
     thief.subscribe(device("door1", "#"))
     thief.start()
     until(thief, LinkUp)
-    send(clients.link("agent"), device("door1", "cmd", "run"), b"1")
+    send(clients.link("admin"), device("door1", "cmd", "run"), b"1")
     assert message(door).payload == b"1"
     assert quiet(thief)
     assert door.status().connections == 1
