@@ -2,9 +2,9 @@
 
     scripts/dev-broker broker door1 door2 --admin alice
 
-makes the folder `broker` with a CA, the broker's certificate, and one for the agent and each NAME (clients/NAME/client.pem and
-client.key), and runs until Ctrl-C. A second call goes on with the same CA, retained messages and sessions; client
-certificates are made anew. Names beyond the agent get an admin's rights with --admin."""
+makes the folder `broker` with a CA, the broker's certificate, and one for the agent and each NAME
+(clients/NAME/client.pem and client.key), and runs until Ctrl-C. A second call goes on with the same CA, retained
+messages and sessions; client certificates are made anew."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 import pytest
 from support.broker import QUICK, SITE, Clients, device, eventually, message, quiet, running, send, until
 
+from edgeface.adapters.link import topics
 from edgeface.adapters.link.broker import HOST, LocalBroker
 from edgeface.adapters.link.connection import Presence, Target
 from edgeface.adapters.link.mqtt import MqttLink
@@ -60,6 +61,40 @@ def test_each_may_say_what_is_its_own(clients: Clients) -> None:
         assert message(watch).payload == last.encode()
     send(door, f"{SITE}/request/door1", b"?")
     assert message(agent).payload == b"?"
+
+
+def test_the_rights_cover_every_topic_of_the_protocol(clients: Clients) -> None:
+    """Each is written by whom docs/protocol.md, section 3, says, and heard by whom it says."""
+    site, door, admin, record = "5" * 32, "d0" * 16, "ad" * 16, "ab" * 16
+    clients.broker.write_acl(admin)
+    clients.broker.reload()
+    mine = ("status", "receipt", "erasure", "telemetry", "event/access", "event/door", "event/alarm", "beacon/ask")
+    wanted = [("door", topics.of_device(site, door, name), "agent") for name in mine]
+    wanted += [("door", topics.of_device(site, door, name), "admin") for name in (*mine, "cmd/nonce", "cmd/reply")]
+    wanted += [("agent", topics.of_site(site, name), "door") for name in ("roster", "manifest", "mode", "gallery-log")]
+    wanted += [("agent", topics.record(site, record), "door"), ("agent", topics.grant(site, door, 7), "door")]
+    removal = topics.removal(site, record)
+    wanted += [("agent", topics.of_device(site, door, "beacon/answer"), "door"), ("admin", removal, "door")]
+    wanted += [("admin", topics.of_device(site, door, name), "door") for name in ("cmd/ask", "cmd/run")]
+    wanted += [
+        ("admin", removal, "agent"),
+        ("agent", removal, "agent"),
+        ("admin", topics.of_site(site, "mode"), "agent"),
+    ]
+    wanted += [("admin", topics.of_admin(site, name, admin), "agent") for name in ("request", "enrol")]
+    wanted += [("agent", topics.of_admin(site, "reply", admin), "admin")]
+    everything = f"edgeface/v1/{site}/#"
+    links = {
+        "door": clients.link(door, everything), "agent": clients.link("agent", everything),
+        "admin": clients.link(admin, everything),
+    }  # fmt: skip
+    for number, (writer, topic, reader) in enumerate(wanted):
+        send(links[writer], topic, b"%d" % number)
+        while (heard := message(links[reader])).payload != b"%d" % number:
+            pass
+        assert heard.topic == topic
+    clients.broker.write_acl()
+    clients.broker.reload()
 
 
 def test_a_device_hears_the_site_and_its_own_topics_alone(clients: Clients) -> None:
