@@ -11,6 +11,7 @@ EdgefaceError
 ├── LinkError
 │   ├── LinkUnavailable    there is no connection to the broker; it is tried again
 │   └── LinkBusy           too much is on its way to the broker already; try again shortly
+├── MessageRefused         what came over the link was refused; has its reason (domain/refusal.py)
 ├── DoorError
 │   ├── DoorUnavailable    the door process or its pin can't be reached
 │   └── GrantRefused       the door process refused a grant (lockdown, fault, cap, repeated id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from edgeface.domain.messages import Beacon
+from edgeface.domain.messages_door import Beacon
 from edgeface.domain.refusal import Refusal
 
 MAX_OUTSTANDING = 16

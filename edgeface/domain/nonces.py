@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from edgeface.domain.messages import COMMAND_VALID_S
+from edgeface.domain.messages_door import COMMAND_VALID_S
 from edgeface.domain.refusal import Refusal
 
 MAX_OUTSTANDING = 16  # of all admins together; asking costs a signature of an operate admin

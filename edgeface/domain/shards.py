@@ -43,8 +43,11 @@ def entry_bytes(record_id: str, entry: Held | Gone) -> bytes:
 
 def shard_digest(entries: Mapping[str, Held | Gone]) -> bytes:
     """The first 16 bytes of SHA-256 over the entries in the order of their ids."""
-    data = b"".join(entry_bytes(i, entries[i]) for i in sorted(entries))
-    return hashlib.sha256(data).digest()[:SHARD_DIGEST_BYTES]
+    return _digest({i: entry_bytes(i, e) for i, e in entries.items()})
+
+
+def _digest(encoded: Mapping[str, bytes]) -> bytes:
+    return hashlib.sha256(b"".join([encoded[i] for i in sorted(encoded)])).digest()[:SHARD_DIGEST_BYTES]
 
 
 class Shards:
@@ -52,6 +55,7 @@ class Shards:
 
     def __init__(self) -> None:
         self._entries: tuple[dict[str, Held | Gone], ...] = tuple({} for _ in range(SHARDS))
+        self._encoded: tuple[dict[str, bytes], ...] = tuple({} for _ in range(SHARDS))
         self._digests: list[bytes | None] = [None] * SHARDS
         self._count = 0
 
@@ -63,10 +67,8 @@ class Shards:
         before = self._entries[number].get(record_id)
         self._count += isinstance(entry, Held) - isinstance(before, Held)
         self._entries[number][record_id] = entry
+        self._encoded[number][record_id] = entry_bytes(record_id, entry)
         self._digests[number] = None
-
-    def shard(self, number: int) -> Mapping[str, Held | Gone]:
-        return self._entries[number]
 
     def __iter__(self) -> Iterator[tuple[str, Held | Gone]]:
         for entries in self._entries:
@@ -81,8 +83,12 @@ class Shards:
         """Of one shard (16 bytes)."""
         known = self._digests[number]
         if known is None:
-            known = self._digests[number] = shard_digest(self._entries[number])
+            known = self._digests[number] = _digest(self._encoded[number])
         return known
+
+    def digest_with(self, number: int, changes: Mapping[str, Held]) -> bytes:
+        """What the digest of one shard would be with these records."""
+        return _digest(self._encoded[number] | {i: entry_bytes(i, e) for i, e in changes.items()})
 
     def digests(self) -> bytes:
         """What a manifest carries: 256 x 16 bytes."""

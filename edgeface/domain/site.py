@@ -17,7 +17,7 @@ from edgeface.domain.held_aside import HeldAside
 from edgeface.domain.messages import SHARDS, Manifest, ModeState, Removal, SiteMode
 from edgeface.domain.refusal import Refusal
 from edgeface.domain.roster import Role, Roster
-from edgeface.domain.shards import Gone, Held, Shards, manifest_digest, shard_digest, shard_of
+from edgeface.domain.shards import Gone, Held, Shards, manifest_digest, shard_of
 from edgeface.domain.site_steps import (
     Arrival,
     AskAgain,
@@ -170,7 +170,10 @@ class DoorSite:
         if self.manifest is None:
             return frozenset()
         digests = self.manifest.digests
-        return frozenset(n for n in range(SHARDS) if self.shards.digest(n) != manifest_digest(digests, n))
+        return frozenset(n for n in range(SHARDS) if self._differs(n, digests))
+
+    def _differs(self, number: int, digests: bytes) -> bool:
+        return self.shards.digest(number) != manifest_digest(digests, number)
 
     def standing(self) -> Standing:
         manifest, roster = self.manifest, self.roster
@@ -219,7 +222,9 @@ class DoorSite:
             wanted = manifest_digest(manifest.digests, number)
             if self._waiting.shards[number] and self.shards.digest(number) != wanted:
                 effects += self._take_shard(number, wanted, manifest.version)
-        if manifest.epoch > self.epoch and manifest.epoch in self._epochs and not self.wanted_shards():
+        if manifest.epoch <= self.epoch or manifest.epoch not in self._epochs:
+            return tuple(effects)
+        if not any(self._differs(n, manifest.digests) for n in range(SHARDS)):
             self.epoch = manifest.epoch
             self._epochs = {e for e in self._epochs if e >= self.epoch}
             self._aside.drop_before(self.epoch)
@@ -232,8 +237,10 @@ class DoorSite:
             i: max(seqs) for i in self._waiting.shards[number] if (seqs := _covered(waiting[i].values(), version))
         }
         chosen = {i: waiting[i][seq] for i, seq in covered.items()}
-        whole = dict(self.shards.shard(number)) | {i: Held(a.seq, a.content) for i, a in chosen.items()}
-        if not chosen or shard_digest(whole) != wanted:
+        if (
+            not chosen
+            or self.shards.digest_with(number, {i: Held(a.seq, a.content) for i, a in chosen.items()}) != wanted
+        ):
             return []
         for i, arrival in chosen.items():
             self.shards.set(i, Held(arrival.seq, arrival.content))

@@ -16,6 +16,7 @@ from edgeface.adapters.link import codec as c
 from edgeface.adapters.link import hpke, specs_admin, specs_site
 from edgeface.adapters.link.frame import encode_plain
 from edgeface.domain import messages as m
+from edgeface.domain import messages_door as md
 from edgeface.domain.roster import ADMIN_ROLES, Device, Party, Role, Roster
 from edgeface.domain.shards import Gone, Held, Shards
 from edgeface.domain.types import Floats, Person, Template
@@ -204,18 +205,18 @@ def reply() -> bytes:
 
 def offer() -> bytes:
     tls = bytes.fromhex("302a300506032b6570032100") + fixed("tls")
-    return c.sign_offer(m.PairingOffer(DEVICE.ed25519, DEVICE.x25519, tls, "front door", "edgeface 0.4", AT), DEVICE)
+    return c.sign_offer(md.PairingOffer(DEVICE.ed25519, DEVICE.x25519, tls, "front door", "edgeface 0.4", AT), DEVICE)
 
 
 def answer(device: c.PartyKeys = DEVICE) -> bytes:
     pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     roster = c.sign(c.ROSTER, ROSTER, SITE, ROOT)
-    made = m.PairingAnswer(device.id, ROOT.public, roster, grant(), 7, 42, "broker.example", 8883, pem, pem)
+    made = md.PairingAnswer(device.id, ROOT.public, roster, grant(), 7, 42, "broker.example", 8883, pem, pem)
     return c.sign_answer(made, ROOT)
 
 
-def receipt(manifest_hash: bytes) -> m.Receipt:
-    return m.Receipt(
+def receipt(manifest_hash: bytes) -> md.Receipt:
+    return md.Receipt(
         manifest=42,
         manifest_hash=manifest_hash,
         digest=shards().overall(),
@@ -245,7 +246,7 @@ def examples() -> list[Example]:
     man = c.sign(c.MANIFEST, manifest(), SITE, AGENT)
     ros = c.sign(c.ROSTER, ROSTER, SITE, ROOT)
     man_hash, ros_hash = hash_of(c.MANIFEST, man), hash_of(c.ROSTER, ros)
-    refused = m.CommandReply(NONCE, False, "lockdown", "The site is locked down.")
+    refused = md.CommandReply(NONCE, False, "lockdown", "The site is locked down.")
     made: list[tuple[c.Spec[Any], bytes]] = [
         (c.ROSTER, ros),
         (c.GRANT, grant()),
@@ -258,12 +259,12 @@ def examples() -> list[Example]:
         (c.REPLY, reply()),
         (c.ENROLMENT, enrolment()),
         (c.RECEIPT, c.sign(c.RECEIPT, receipt(man_hash), SITE, DEVICE)),
-        (c.ERASURE, c.sign(c.ERASURE, m.ErasureReceipt(GONE_ID, AT, True, AT + 60, 42), SITE, DEVICE)),
-        (c.BEACON_REQUEST, c.sign(c.BEACON_REQUEST, m.BeaconRequest(NONCE), SITE, DEVICE)),
-        (c.BEACON, c.sign(c.BEACON, m.Beacon(DEVICE.id, NONCE, 42, man_hash, 7, ros_hash, 5), SITE, AGENT)),
-        (c.COMMAND_ASK, c.sign(c.COMMAND_ASK, m.CommandAsk(ASK_ID, DEVICE.id), SITE, ADMIN)),
-        (c.COMMAND_NONCE, c.sign(c.COMMAND_NONCE, m.CommandNonce(ASK_ID, ADMIN.id, NONCE), SITE, DEVICE)),
-        (c.COMMAND, c.sign(c.COMMAND, m.Command(DEVICE.id, NONCE, m.CommandOp.UNLOCK, 3000), SITE, ADMIN)),
+        (c.ERASURE, c.sign(c.ERASURE, md.ErasureReceipt(GONE_ID, AT, True, AT + 60, 42), SITE, DEVICE)),
+        (c.BEACON_REQUEST, c.sign(c.BEACON_REQUEST, md.BeaconRequest(NONCE), SITE, DEVICE)),
+        (c.BEACON, c.sign(c.BEACON, md.Beacon(DEVICE.id, NONCE, 42, man_hash, 7, ros_hash, 5), SITE, AGENT)),
+        (c.COMMAND_ASK, c.sign(c.COMMAND_ASK, md.CommandAsk(ASK_ID, DEVICE.id), SITE, ADMIN)),
+        (c.COMMAND_NONCE, c.sign(c.COMMAND_NONCE, md.CommandNonce(ASK_ID, ADMIN.id, NONCE), SITE, DEVICE)),
+        (c.COMMAND, c.sign(c.COMMAND, md.Command(DEVICE.id, NONCE, md.CommandOp.UNLOCK, 3000), SITE, ADMIN)),
         (c.COMMAND_REPLY, c.sign(c.COMMAND_REPLY, refused, SITE, DEVICE)),
         (c.PAIRING_OFFER, offer()),
         (c.PAIRING_ANSWER, answer()),

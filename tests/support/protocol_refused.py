@@ -42,6 +42,7 @@ from edgeface.adapters.link import records
 from edgeface.adapters.link.frame import signed_bytes
 from edgeface.adapters.link.keys import record_key
 from edgeface.domain import messages as m
+from edgeface.domain import messages_door as md
 from edgeface.domain.refusal import Refusal
 from edgeface.domain.refusal import Refusal as R
 
@@ -149,7 +150,7 @@ def _bodies() -> list[Refused]:
 
 def _signers() -> list[Refused]:
     removal, state = m.Removal(GONE_ID, 9, True, AT), m.ModeState(6, m.SiteMode.FREE_ACCESS, AT)
-    command = m.Command(DEVICE.id, NONCE, m.CommandOp.UNLOCK)
+    command = md.Command(DEVICE.id, NONCE, md.CommandOp.UNLOCK)
     cases: list[tuple[str, c.Spec[Any], Any, c.PartyKeys | c.RootKey, Refusal]] = [
         ("a removal by a stranger", c.REMOVAL, removal, STRANGER, R.UNKNOWN_SIGNER),
         ("a removal by a removed admin", c.REMOVAL, removal, REMOVED, R.REVOKED_SIGNER),
@@ -163,7 +164,7 @@ def _signers() -> list[Refused]:
         ("a person by an auditor", c.PERSON, m.PersonContent(person(), fixed("salt", 16)), AUDITOR, R.NOT_ALLOWED),
         ("a person by the agent", c.PERSON, m.PersonContent(person(), fixed("salt", 16)), AGENT, R.NOT_ALLOWED),
         ("a roster by an admin", c.ROSTER, ROSTER, ADMIN, R.UNKNOWN_SIGNER),
-        ("a beacon by another door", c.BEACON, m.Beacon(DEVICE.id, NONCE, 42, bytes(32), 7, bytes(32)), SECOND,
+        ("a beacon by another door", c.BEACON, md.Beacon(DEVICE.id, NONCE, 42, bytes(32), 7, bytes(32)), SECOND,
          R.NOT_ALLOWED),
     ]  # fmt: skip
     return [Refused(f"signer: {n}", s, c.sign(s, value, SITE, by), r) for n, s, value, by, r in cases]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgeface.domain.freshness import Freshness, Known, Sync
-from edgeface.domain.messages import Beacon
+from edgeface.domain.messages_door import Beacon
 from edgeface.domain.nonces import MAX_OUTSTANDING, CommandNonces
 from edgeface.domain.refusal import Refusal
 

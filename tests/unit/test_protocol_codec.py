@@ -17,6 +17,7 @@ from edgeface.adapters.link import codec as c
 from edgeface.adapters.link import limits, wire
 from edgeface.adapters.link.person import PERSON_STRUCT
 from edgeface.domain import messages as m
+from edgeface.domain import messages_door as md
 from edgeface.domain.refusal import SENTENCES, MessageRefused, Refusal
 from edgeface.domain.roster import ADMIN_ROLES, Device, Party, Role, Roster
 from edgeface.domain.types import Person, Template
@@ -204,7 +205,7 @@ def test_a_site_of_a_thousand_doors_fits() -> None:
         lambda: p.signed_person(p.person(templates=(Template(unit(1) * np.float32(1e6), "m"),))),
         lambda: p.signed_person(p.person(templates=())),
         lambda: c.sign(c.ROSTER, replace(p.ROSTER, admins=(p.party("x", p.ADMIN, Role.OWNER),)), p.SITE, p.ROOT),
-        lambda: c.sign(c.COMMAND, m.Command(p.DEVICE.id, b"short", m.CommandOp.LOCK), p.SITE, p.ADMIN),
+        lambda: c.sign(c.COMMAND, md.Command(p.DEVICE.id, b"short", md.CommandOp.LOCK), p.SITE, p.ADMIN),
     ],
 )
 def test_what_the_protocol_has_no_room_for_is_not_sent(make: Callable[[], object]) -> None:

@@ -20,7 +20,7 @@ from edgeface.adapters.link.frame import (
 from edgeface.adapters.link.keys import PartyKeys, RootKey
 from edgeface.adapters.link.schema import malformed
 from edgeface.adapters.link.specs_door import PAIRING_ANSWER, PAIRING_OFFER
-from edgeface.domain.messages import PairingAnswer, PairingOffer
+from edgeface.domain.messages_door import PairingAnswer, PairingOffer
 from edgeface.domain.refusal import MessageRefused, Refusal
 from edgeface.domain.roster import party_id, site_id
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from edgeface.adapters.link import limits
 from edgeface.adapters.link.frame import Spec
 from edgeface.adapters.link.schema import Entry, Struct, blob, choice, flag, hex_id, text, uint
-from edgeface.domain import messages as m
+from edgeface.domain import messages_door as m
+from edgeface.domain.messages import SHARDS
 from edgeface.domain.roster import Role
 
 _key = blob(32)
@@ -28,7 +29,7 @@ RECEIPT: Spec[m.Receipt] = Spec(
         Entry(7, "epoch", uint()),
         Entry(8, "mode", uint()),
         Entry(9, "in_step", flag()),
-        Entry(10, "shards_behind", uint(0, m.SHARDS)),
+        Entry(10, "shards_behind", uint(0, SHARDS)),
         Entry(11, "audit_seq", uint()),
         Entry(12, "audit_head", blob(32)),
         Entry(13, "model", _text),
