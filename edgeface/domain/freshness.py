@@ -52,6 +52,7 @@ class Freshness:
         self._asked: dict[bytes, float] = {}
         self._claims: list[_Claim] = []
         self._confirmed_s: float | None = None
+        self._mode: tuple[float, int] | None = None  # when the newest answer was asked for, and the mode it named
 
     def begin(self, now_s: float) -> None:
         """At start, and at every reconnect: from here on grants wait."""
@@ -82,6 +83,8 @@ class Freshness:
         ):
             if theirs == ours and their_hash != our_hash:
                 return Refusal.CONFLICT
+        if self._mode is None or asked_s > self._mode[0]:
+            self._mode = (asked_s, beacon.mode)
         self._claims.append(_Claim(asked_s, beacon.manifest, beacon.roster))
         del self._claims[:-MAX_OUTSTANDING]
         self.caught_up(known)
@@ -96,6 +99,11 @@ class Freshness:
             self._claims.remove(claim)
             if self._confirmed_s is None or claim.asked_s > self._confirmed_s:
                 self._confirmed_s = claim.asked_s
+
+    def confirms_mode(self, version: int, arrived_s: float) -> bool:
+        """Whether the agent, asked after the site mode with this version had arrived, said that it stands. A laxer
+        mode waits for this: an old free access, signed once and replayed, opens nothing."""
+        return self._mode is not None and self._mode[0] >= arrived_s and self._mode[1] == version
 
     def age_s(self, now_s: float) -> float | None:
         """None while nothing was ever confirmed since start."""

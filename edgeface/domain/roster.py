@@ -107,20 +107,24 @@ class Roster:
         members |= {p.id: (p.ed25519, frozenset(p.roles) | {Role.AGENT}) for p in self.agents}
         members |= {d.id: (d.ed25519, frozenset({Role.DEVICE})) for d in self.devices}
         members[self.site] = (self.root, frozenset({Role.OWNER}))
-        return {k: v for k, v in members.items() if k not in self.revoked}
+        return {k: v for k, v in members.items() if k not in self._removed}
+
+    @cached_property
+    def _removed(self) -> frozenset[str]:
+        return frozenset(self.revoked)
 
     @cached_property
     def _devices(self) -> Mapping[str, Device]:
-        return {d.id: d for d in self.devices if d.id not in self.revoked}
+        return {d.id: d for d in self.devices if d.id not in self._removed}
 
     def device(self, device_id: str) -> Device | None:
         return self._devices.get(device_id)
 
     def agent(self, agent_id: str) -> Party | None:
-        return next((p for p in self.agents if p.id == agent_id and p.id not in self.revoked), None)
+        return next((p for p in self.agents if p.id == agent_id and p.id not in self._removed), None)
 
     def admin(self, admin_id: str) -> Party | None:
-        return next((p for p in self.admins if p.id == admin_id and p.id not in self.revoked), None)
+        return next((p for p in self.admins if p.id == admin_id and p.id not in self._removed), None)
 
     def roles(self, signer: str) -> frozenset[Role]:
         """Empty for a stranger and for somebody removed."""
@@ -130,7 +134,7 @@ class Roster:
         """The Ed25519 key of a signer who has any of these roles. Raises MessageRefused: unknown_signer,
         revoked_signer, not_allowed."""
         if signer not in self._members:
-            raise MessageRefused(Refusal.REVOKED_SIGNER if signer in self.revoked else Refusal.UNKNOWN_SIGNER)
+            raise MessageRefused(Refusal.REVOKED_SIGNER if signer in self._removed else Refusal.UNKNOWN_SIGNER)
         key, roles = self._members[signer]
         if not roles & allowed:
             raise MessageRefused(Refusal.NOT_ALLOWED)

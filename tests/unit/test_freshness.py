@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edgeface.domain.freshness import Freshness, Known, Sync
@@ -77,6 +79,16 @@ def test_an_answer_overtaken_by_a_newer_manifest_is_no_rollback(fresh: Freshness
 def test_an_answer_counts_once(fresh: Freshness) -> None:
     fresh.take(BEACON, KNOWN, 102)
     assert fresh.take(BEACON, KNOWN, 103) is Refusal.UNKNOWN_NONCE
+
+
+def test_a_laxer_mode_waits_for_an_answer_that_was_asked_for_after_it_came(fresh: Freshness) -> None:
+    fresh.asked(N2, 110)
+    fresh.take(replace(BEACON, nonce=N2, mode=3), KNOWN, 111)
+    assert fresh.confirms_mode(3, 109)
+    assert not fresh.confirms_mode(3, 110.5)
+    assert not fresh.confirms_mode(2, 109), "an old one, replayed"
+    fresh.take(replace(BEACON, mode=9), KNOWN, 112)
+    assert fresh.confirms_mode(3, 109), "an answer to an earlier question says nothing of later"
 
 
 def test_only_some_questions_are_remembered(fresh: Freshness) -> None:
