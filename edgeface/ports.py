@@ -86,6 +86,10 @@ class Door(Protocol):
         """Locks now, ending any pulse. Raises DoorUnavailable."""
         ...
 
+    def set_mode(self, mode: str) -> None:
+        """normal, lockdown or free_access. Raises DoorUnavailable."""
+        ...
+
     def status(self) -> DoorStatus:
         """Raises DoorUnavailable."""
         ...

@@ -19,6 +19,7 @@ from edgeface.app.execution import Executor
 from edgeface.app.people import LiveGallery, Snapshot
 from edgeface.app.recorder import Recorder
 from edgeface.app.rules import Rules
+from edgeface.app.site_gate import SiteGate
 from edgeface.app.subject import Seen, Subject
 from edgeface.domain.events import Event, LivenessUnavailable, LockoutEnded, TailgatingSeen
 from edgeface.domain.lockout import DoorLockout, TrackLockout
@@ -57,7 +58,8 @@ class View:
 
 
 class DoorLoop:
-    """Not thread-safe: one thread calls `step`. `latest`, `mode`, `timings` may be read by others."""
+    """Not thread-safe: one thread calls `step`. `latest`, `mode`, `timings` may be read by others;
+    `mode`, `door_name`, `gate` are set by them."""
 
     def __init__(
         self,
@@ -84,6 +86,8 @@ class DoorLoop:
         self._before_s: float | None = None
         self._told_unavailable = False
         self.mode = "normal"
+        self.door_name = rules.door  # the site's own name for it, once it belongs to one
+        self.gate: SiteGate | None = None
         self.late_frames = 0
         self.latest: View | None = None
         self.timings: dict[str, float] = {}
@@ -200,7 +204,7 @@ class DoorLoop:
             last_seen_s=subject.track.last_s,
             utc=utc,
             clock_is_set=self._clock.is_set(),
-            door=self._rules.door,
+            door=self.door_name,
             mode=self.mode,
             door_lockout_s=self._spoofs.remaining_s(now),
             track_lockout_s=self._failures.remaining_s(subject.track.id, now),
@@ -218,6 +222,7 @@ class DoorLoop:
             cooldown_s=self._cooldown.remaining_s(person.id, now) if person is not None else 0.0,
             door_ok=True,  # asked by the grant itself: an answer from before would be a guess
             audit_ok=self._recorder.fault is None,
+            gallery="confirmed" if self.gate is None else self.gate.gallery(),
         )
 
     def _carry_out(self, decision: Decision, subject: Subject, snapshot: Snapshot) -> Decision | None:

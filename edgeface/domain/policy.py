@@ -10,7 +10,7 @@ The order of precedence, and why it is this one:
  6. the picture is too poor               nothing can be said yet, or for too long
  7. passive liveness isn't sure           wait, and not for ever
  8. identity: agreed, not yet, or nobody  only a face that has shown itself alive gets here
- 9. the person's rights                   door, clock, validity, schedule
+ 9. the person's rights                   a gallery that the site stands by; door, clock, validity, schedule
 10. cooldown, then faults of door and log a grant that can't be carried out or recorded is none
 
 Grant is the one way out at the end, so it needs every condition. What can't be judged (a number that is not one, a mode
@@ -55,7 +55,9 @@ class PolicyRule:
 class Evidence:
     """What is known about a track now. `person` is the record that `streak` agreed on, None where it is gone;
     `schedule_open` is its schedule's answer, `time_matters` whether its rights depend on the wall clock at all.
-    `..._for_s`: how long that state has lasted. `..._lockout_s`, `cooldown_s`: remaining, 0 for none."""
+    `..._for_s`: how long that state has lasted.
+    `gallery`: whether the site stands by what is known here; confirmed where there is no site.
+    `..._lockout_s`, `cooldown_s`: remaining, 0 for none."""
 
     track: int
     now_s: float
@@ -80,6 +82,7 @@ class Evidence:
     cooldown_s: float
     door_ok: bool = True
     audit_ok: bool = True
+    gallery: Literal["confirmed", "waiting", "unconfirmed", "refused"] = "confirmed"
 
 
 def decide(evidence: Evidence, rule: PolicyRule | None = None) -> Decision:
@@ -153,15 +156,21 @@ def _identified(e: Evidence, rule: PolicyRule) -> Decision:
         return Wait(e.track)
     if e.person is None or e.person.id != e.streak.person:  # revoked while the evidence was gathered
         return Deny(DenialReason.UNKNOWN_PERSON, e.track, score=e.streak.score)
+    if e.gallery == "waiting":
+        return Wait(e.track)
     reason = _rights(e, e.person)
     if reason is not None:
         detail = _seconds(e.cooldown_s) if reason is DenialReason.COOLDOWN else ""
         return Deny(reason, e.track, e.person.id, e.streak.score, detail)
     evidence_ms = round((e.now_s - e.streak.since_s) * 1000)
-    return Grant(e.person.id, e.track, e.streak.score, e.streak.margin, evidence_ms)
+    return Grant(
+        e.person.id, e.track, e.streak.score, e.streak.margin, evidence_ms, unconfirmed=e.gallery != "confirmed"
+    )
 
 
 def _rights(e: Evidence, person: Person) -> DenialReason | None:
+    if e.gallery not in ("confirmed", "unconfirmed"):
+        return DenialReason.GALLERY_UNCONFIRMED
     if person.doors and e.door not in person.doors:
         return DenialReason.NOT_ALLOWED_HERE
     bounded = person.valid_from_s is not None or person.valid_to_s is not None
@@ -204,5 +213,6 @@ SENTENCES: dict[DenialReason, str] = {
     DenialReason.COOLDOWN: "The door was opened for you a moment ago. Please wait a few seconds.",
     DenialReason.LOCKDOWN: "This door is closed to everybody right now. Please follow the staff's instructions.",
     DenialReason.DOOR_FAULT: "The door's lock has a fault and can't open. Please tell the staff.",
+    DenialReason.GALLERY_UNCONFIRMED: "The door has lost touch with its site and stays closed. Please tell the staff.",
     DenialReason.AUDIT_FAULT: "The door can't record entries right now and stays closed. Please tell the staff.",
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgeface.adapters.door import wire
-from edgeface.domain.door import SILENCE_MS, DoorMachine, Locked, Refusal, Unlocked
+from edgeface.domain.door import SILENCE_MS, DoorMachine, Locked, Mode, Refusal, Unlocked
 from edgeface.domain.events import DoorLocked, DoorUnlocked, Event
 
 
@@ -36,7 +36,12 @@ class Ping:
     pass
 
 
-Request = Hello | GrantAsked | LockAsked | StatusAsked | Ping
+@dataclass(frozen=True, slots=True)
+class ModeAsked:
+    mode: Mode
+
+
+Request = Hello | GrantAsked | LockAsked | StatusAsked | Ping | ModeAsked
 _PLAIN: dict[str, Request] = {"hello": Hello(), "lock": LockAsked(), "status": StatusAsked(), "ping": Ping()}
 
 
@@ -55,8 +60,10 @@ def parse(packet: bytes) -> Request:
     except wire.WireError as error:
         raise Nonsense("malformed", str(error)) from error
     op = message.pop("op", None)
-    if not isinstance(op, str) or not (op in _PLAIN or op == "grant"):
+    if not isinstance(op, str) or not (op in _PLAIN or op in ("grant", "mode")):
         raise Nonsense("unknown_op" if isinstance(op, str) else "malformed", "the op is not one of this protocol")
+    if op == "mode":
+        return _mode(message)
     if op != "grant":
         if message:
             raise Nonsense("malformed", f"{op} takes no arguments")
@@ -67,7 +74,16 @@ def parse(packet: bytes) -> Request:
     return GrantAsked(grant_id, pulse_ms)
 
 
+def _mode(message: dict[str, object]) -> ModeAsked:
+    wanted = message.pop("mode", None)
+    if message or wanted not in [m.value for m in Mode]:
+        raise Nonsense("malformed", "mode takes one of normal, lockdown, free_access, nothing else")
+    return ModeAsked(Mode(wanted))
+
+
 def name_of(request: Request) -> str:
+    if isinstance(request, ModeAsked):
+        return "mode"
     return "grant" if isinstance(request, GrantAsked) else next(n for n, r in _PLAIN.items() if r == request)
 
 

@@ -150,6 +150,9 @@ class DoorServer:
             if isinstance(request, protocol.LockAsked) and not outcome.drop_client:
                 self._settle(outcome)
                 outcome = self._machine.lock("requested", now_s)
+            elif isinstance(request, protocol.ModeAsked) and not outcome.drop_client:
+                self._settle(outcome)
+                outcome = self._machine.set_mode(request.mode, now_s)
         if outcome.refusal is not None:
             self._count(outcome.refusal.code.value, outcome.refusal.message)
         try:

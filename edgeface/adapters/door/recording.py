@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from edgeface.domain.door import DoorMachine, Locked, Outcome, Unlocked
+from edgeface.domain.door import DoorMachine, Locked, Mode, Outcome, Unlocked
 from edgeface.domain.errors import DoorUnavailable, GrantRefused
 from edgeface.domain.events import DoorLocked, DoorUnlocked, Event
 from edgeface.ports import Clock, DoorStatus
@@ -37,6 +37,13 @@ class RecordingDoor:
         with self._lock:
             now_s = self._advance()
             self._carry_out(self._machine.lock("requested", now_s), now_s)
+
+    def set_mode(self, mode: str) -> None:
+        with self._lock:
+            now_s = self._advance()
+            refusal = self._carry_out(self._machine.set_mode(Mode(mode), now_s), now_s).refusal
+        if refusal is not None:
+            raise DoorUnavailable(f"The door refused the mode: {refusal.message}.")
 
     def status(self) -> DoorStatus:
         with self._lock:

@@ -62,6 +62,9 @@ class RemoteDoor:
     def lock(self) -> None:
         self._ask_ok({"op": "lock"})
 
+    def set_mode(self, mode: str) -> None:
+        self._ask_ok({"op": "mode", "mode": mode})
+
     def status(self) -> DoorStatus:
         answer = self._ask_ok({"op": "status"})
         grant_id = answer.get("grant_id")

@@ -10,17 +10,17 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeface.adapters.gallery import cipher, creation, database, record
+from edgeface.adapters.gallery.batch import Batch
 from edgeface.adapters.gallery.rotation import SEED_BYTES, Rotation
 from edgeface.domain.errors import (
     GalleryError,
     KeyRejected,
     PersonUnknown,
-    RecordConflict,
     RecordDamaged,
     StorageError,
 )
@@ -61,7 +61,7 @@ class SqliteGallery:
         creation.check_guard(path)
         self._file = database.Database(path, busy_timeout_s=busy_timeout_s)
         try:
-            with self._reading("open the gallery") as db:
+            with self.reading("open the gallery") as db:
                 self._rotation = Rotation(self._seed(db))
             if not self._file.read_only:
                 with contextlib.suppress(StorageError), self._writing("open the gallery"):
@@ -79,42 +79,16 @@ class SqliteGallery:
 
     def put(self, person: Person) -> None:
         person = record.checked(person)
-        key = cipher.new_key()
-        wrapped = cipher.seal(self._wrapping_key, key, _key_place(person.id, person.seq))
-        plain = record.encode(person, self._rotation.rotate)
-        sealed = cipher.seal(key, plain, self._record_place(person.id, person.seq))
-        with self._writing(f"store the record {person.id}"):
-            with self._file.transaction() as db:
-                old = db.execute("SELECT seq, wrapped_key, sealed FROM person WHERE id = ?", (person.id,)).fetchone()
-                _refuse_conflict(db, person, old)
-                if old is None:
-                    statement = "INSERT INTO person (seq, wrapped_key, sealed, id) VALUES (?, ?, ?, ?)"
-                else:
-                    statement = "UPDATE person SET seq = ?, wrapped_key = ?, sealed = ? WHERE id = ?"
-                db.execute(statement, (person.seq, wrapped, sealed, person.id))
-                db.execute("UPDATE state SET version = version + 1, people = people + ?", (int(old is None),))
-            if old is not None:
-                self._traces[person.id] = self._traces.get(person.id, []) + database.traces(old[1], old[2])
-                with contextlib.suppress(StorageError):  # the change stands; the next one tries again
-                    self._erase_traces()
+        with self.batch(f"store the record {person.id}", erase_now=False) as batch:
+            batch.put(person)
 
     def remove(self, person_id: str) -> None:
-        with self._writing(f"remove the record {person_id}"):
-            with self._file.transaction() as db:
-                old = db.execute("SELECT seq, wrapped_key, sealed FROM person WHERE id = ?", (person_id,)).fetchone()
-                if old is None and person_id not in self._traces:
-                    raise _unknown(person_id)
-                if old is not None:
-                    seq = old[0] if isinstance(old[0], int) else 0
-                    db.execute("DELETE FROM person WHERE id = ?", (person_id,))
-                    db.execute("INSERT OR REPLACE INTO tombstone (id, seq) VALUES (?, ?)", (person_id, seq))
-                    db.execute("UPDATE state SET version = version + 1, people = people - 1, removed = removed + 1")
-            if old is not None:
-                self._traces[person_id] = self._traces.get(person_id, []) + database.traces(old[1], old[2])
-            self._erase_traces()
+        with self.batch(f"remove the record {person_id}") as batch:
+            if not batch.remove(person_id) and person_id not in self._traces:
+                raise _unknown(person_id)
 
     def get(self, person_id: str) -> Person:
-        with self._reading(f"read the record {person_id}") as db:
+        with self.reading(f"read the record {person_id}") as db:
             query = "SELECT id, seq, wrapped_key, sealed FROM person WHERE id = ?"
             row = db.execute(query, (person_id,)).fetchone()
         if row is None:
@@ -136,7 +110,7 @@ class SqliteGallery:
         return found
 
     def version(self) -> int:
-        with self._reading("read the gallery's version") as db:
+        with self.reading("read the gallery's version") as db:
             row = db.execute("SELECT version FROM state").fetchone()
         return int(row[0])
 
@@ -154,7 +128,7 @@ class SqliteGallery:
 
     def check(self) -> Check:
         """Reads and authenticates everything; changes nothing."""
-        with self._reading("check the gallery") as db:
+        with self.reading("check the gallery") as db:
             findings = self._file.findings(thorough=True)
             removed = db.execute("SELECT count(*) FROM tombstone").fetchone()[0]
         damaged = self.damaged()
@@ -187,6 +161,52 @@ class SqliteGallery:
             "Nothing was changed.",
         )
 
+    @contextlib.contextmanager
+    def batch(self, doing: str, *, erase_now: bool = True) -> Iterator[Batch]:
+        """Changes that are durable together once it is left, and without any effect where it is left by an exception.
+        Raises StorageError, with `erase_now` also where the change stands but its traces could not be overwritten
+        yet (`erase_traces`); otherwise the next change tries that again."""
+        with self._writing(doing):
+            rotation = self._rotation
+            try:
+                with self._file.transaction() as db:
+                    batch = Batch(db, self._seal)
+                    yield batch
+            except BaseException:
+                self._rotation = rotation
+                raise
+            for one, found in batch.traces.items():
+                self._traces[one] = self._traces.get(one, []) + found
+            with contextlib.nullcontext() if erase_now else contextlib.suppress(StorageError):
+                self._erase_traces()
+
+    def erase_traces(self) -> None:
+        """Overwrites what earlier changes left. Raises StorageError."""
+        with self._writing("overwrite what was removed"):
+            self._erase_traces()
+
+    def rewrite_file(self) -> None:
+        """Writes the whole file anew: nothing that was superseded is left in it. Raises StorageError."""
+        with self._writing("rewrite the gallery"):
+            self._file.db.execute("VACUUM")
+            self._file.scrub()
+            self._traces.clear()
+
+    def turn(self, batch: Batch, seed: bytes, people: Iterable[Person]) -> None:
+        """Within a batch: another matrix, and everybody's templates turned by it. `people` are all that there are."""
+        self._rotation = Rotation(seed)
+        for person in people:
+            batch.rewrite(person)
+        for name in _SEEDS:
+            sealed = cipher.seal(self._seed_key, seed, cipher.place(name))
+            batch.db.execute("UPDATE meta SET value = ? WHERE name = ?", (sealed, name))
+
+    def _seal(self, person: Person) -> tuple[bytes, bytes]:
+        key = cipher.new_key()
+        wrapped = cipher.seal(self._wrapping_key, key, _key_place(person.id, person.seq))
+        plain = record.encode(person, self._rotation.rotate)
+        return wrapped, cipher.seal(key, plain, self._record_place(person.id, person.seq))
+
     def _record_place(self, person_id: str, seq: int) -> bytes:
         return cipher.place("person record", self._rotation.id, person_id, seq)
 
@@ -210,7 +230,7 @@ class SqliteGallery:
         return person
 
     def _rows(self) -> list[tuple[object, object, object, object]]:
-        with self._reading("read the gallery") as db:
+        with self.reading("read the gallery") as db:
             db.execute("BEGIN")  # the rows and their counts are of one moment
             try:
                 rows = db.execute("SELECT id, seq, wrapped_key, sealed FROM person NOT INDEXED").fetchall()
@@ -249,7 +269,7 @@ class SqliteGallery:
         self._traces.clear()
 
     @contextlib.contextmanager
-    def _reading(self, doing: str) -> Iterator[sqlite3.Connection]:
+    def reading(self, doing: str) -> Iterator[sqlite3.Connection]:
         with self._lock, creation.translated(self._path, doing):
             self._refuse_closed()
             yield self._file.db
@@ -268,18 +288,6 @@ class SqliteGallery:
 
 def _key_place(person_id: str, seq: int) -> bytes:
     return cipher.place("person key", person_id, seq)
-
-
-def _refuse_conflict(db: sqlite3.Connection, person: Person, old: tuple[object, ...] | None) -> None:
-    if db.execute("SELECT 1 FROM tombstone WHERE id = ?", (person.id,)).fetchone() is not None:
-        raise RecordConflict(
-            f"The record {person.id} was removed for good and can't come back.", "Enrol the person under a new id."
-        )
-    if old is not None and isinstance(old[0], int) and person.seq <= old[0]:
-        raise RecordConflict(
-            f"The record {person.id} is at number {old[0]} already; number {person.seq} is not newer.",
-            "Read it again and repeat the change.",
-        )
 
 
 def _unknown(person_id: str) -> PersonUnknown:
