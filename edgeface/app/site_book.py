@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from edgeface.app.site_gate import STRICTNESS
 from edgeface.domain.messages import EpochKeys, Manifest, ModeState, PersonContent, Removal, SealedRecord, SiteMode
 from edgeface.domain.refusal import MessageRefused, Refusal
 from edgeface.domain.roster import Roster
@@ -191,6 +192,9 @@ class SiteBook:
                 self.reload()  # the state machine has gone on already: back to what is durable
                 raise
             self._seed = change.rotation_seed or self._seed
+            in_effect = change.values.get("mode-in-effect")
+            if in_effect is not None:
+                self.mode_in_effect = SiteMode(in_effect.decode())
             news.changed = True
         for raw in step.released:
             try:
@@ -226,6 +230,8 @@ class SiteBook:
             elif isinstance(effect, KeepMode):
                 values["mode"] = opened.raw
                 news.mode = effect.mode
+                if STRICTNESS[effect.mode.mode] > STRICTNESS[self.mode_in_effect]:
+                    values["mode-in-effect"] = effect.mode.mode.value.encode()
             elif isinstance(effect, EnterEpoch):
                 values["epoch"] = str(effect.epoch).encode()
                 self.epochs = {e: k for e, k in self.epochs.items() if e >= effect.epoch}

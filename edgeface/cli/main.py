@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "List, verify and export what happened at the door."),
     "bench": ("bench", "Measure speed and memory on this machine."),
     "eval": ("evaluate", "Measure recognition and spoof detection on your own pictures."),
+    "admin": ("admin", "Run a site over MQTT: people, doors, admins, keys."),
     "version": ("version", "Print the version."),
 }
 

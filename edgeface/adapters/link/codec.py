@@ -9,7 +9,7 @@ from typing import Any
 from edgeface.adapters.link.frame import Frame, Signed, Signer, Spec, Trust, open_signed, sign, split
 from edgeface.adapters.link.keys import PartyKeys, RootKey, new_epoch
 from edgeface.adapters.link.pairing import offer_from_text, offer_text, open_answer, open_offer, sign_answer, sign_offer
-from edgeface.adapters.link.records import open_record, seal_record
+from edgeface.adapters.link.records import open_record, seal_record, unseal_record
 from edgeface.adapters.link.schema import malformed
 from edgeface.adapters.link.sealed import (
     open_enrolment,
@@ -86,5 +86,5 @@ __all__ = [
     "Spec", "Trust", "new_epoch", "offer_from_text", "offer_text", "open_answer", "open_enrolment", "open_grant",
     "open_offer", "open_record", "open_reply", "open_request", "open_roster", "open_signed", "require_role",
     "seal_record", "sign", "sign_answer", "sign_enrolment", "sign_grant", "sign_offer", "sign_reply",
-    "sign_request", "split",
+    "sign_request", "split", "unseal_record",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from edgeface.adapters.link import wire
-from edgeface.adapters.link.frame import Signed, Signer, Trust, open_signed, sign
+from edgeface.adapters.link.frame import Signed, Signer, Trust, open_signed, opened, sign, split
 from edgeface.adapters.link.keys import record_key
 from edgeface.adapters.link.specs_site import PERSON, RECORD
 from edgeface.domain.messages import EpochKeys, PersonContent, SealedRecord
@@ -49,15 +49,24 @@ def seal_record(
 def open_record(record: SealedRecord, keys: EpochKeys, trust: Trust) -> Signed[PersonContent]:
     """The person that an admin signed, out of a verified record. Raises MessageRefused: wrong_epoch, cannot_open, or
     what `open_signed` raises for the admin's signature; conflict where content and header are at odds."""
-    if keys.epoch != record.epoch:
-        raise MessageRefused(Refusal.WRONG_EPOCH)
-    try:
-        cipher = AESGCM(record_key(keys, trust.site, record.id))
-        plain = cipher.decrypt(record.nonce, record.ciphertext, place(trust.site, record))
-    except InvalidTag as e:
-        raise MessageRefused(Refusal.CANNOT_OPEN) from e
-    person = open_signed(PERSON, plain, trust)
+    person = open_signed(PERSON, _decrypted(record, keys, trust.site), trust)
     content = person.value.person
     if (content.id, content.seq, person.signer) != (record.id, record.seq, record.by):
         raise MessageRefused(Refusal.CONFLICT, "the header isn't the content's")
     return person
+
+
+def unseal_record(record: SealedRecord, keys: EpochKeys, site: str) -> Signed[PersonContent]:
+    """For the agent alone, who verified the admin's signature when the person came: the admin may be gone since."""
+    plain = _decrypted(record, keys, site)
+    return opened(PERSON, split(plain, PERSON.limit), plain)
+
+
+def _decrypted(record: SealedRecord, keys: EpochKeys, site: str) -> bytes:
+    if keys.epoch != record.epoch:
+        raise MessageRefused(Refusal.WRONG_EPOCH)
+    try:
+        cipher = AESGCM(record_key(keys, site, record.id))
+        return cipher.decrypt(record.nonce, record.ciphertext, place(site, record))
+    except InvalidTag as e:
+        raise MessageRefused(Refusal.CANNOT_OPEN) from e
