@@ -11,13 +11,24 @@ from typing import Protocol
 from edgeface import __version__
 from edgeface.app.capture import NewestFrame, capture
 from edgeface.app.logs import logger
+from edgeface.app.site_gate import SiteGate
 from edgeface.app.supervise import Worker, WorkerFailed
 from edgeface.app.wiring import Parts
+from edgeface.app.wiring_site import not_here
 from edgeface.domain.errors import DoorUnavailable, EdgefaceError
-from edgeface.domain.events import CameraLost, CameraRecovered, DaemonStarted, DaemonStopped, Event
+from edgeface.domain.events import (
+    CameraLost,
+    CameraRecovered,
+    DaemonStarted,
+    DaemonStopped,
+    DoorProcessRecovered,
+    Event,
+)
+from edgeface.domain.messages import SiteMode
 from edgeface.domain.types import Frame
 
 TICK_S = 0.1  # how late a door event is recorded; the pulse itself is the door process's business
+GALLERY_SHARE = 10  # a large gallery is read again at most so many times as seldom as it takes: recognition goes first
 GALLERY_S = 0.5  # how late a change of the gallery by another process is in force
 MODE_S = 1.0  # how late a lockdown set at the door process is known here; it refuses by itself meanwhile
 TAKE_S = 0.5  # the vision thread turns at least this often, with or without a frame
@@ -49,10 +60,13 @@ class Daemon:
         self._failure: EdgefaceError | None = None
         self._wake = threading.Event()
         self._next_gallery_s = self._next_mode_s = 0.0
+        self._mode_given = 0  # of the site's modes, the one that the door process was told of
         self._workers = [
             Worker("camera", self._camera_work, parts.clock, self._worker_failed),
             Worker("vision", self._vision_work, parts.clock, self._worker_failed),
         ]
+        for name, work in parts.site.workers if parts.site is not None else ():
+            self._workers.append(Worker(name, work, parts.clock, self._worker_failed, vital=False))
 
     def run(self) -> None:
         """Until a signal, `stop`, or the end of a recording. Raises what made it end, where something did."""
@@ -93,6 +107,9 @@ class Daemon:
             self.log.warning("door", sentence=str(e))  # stays locked; the client goes on trying
         for service in self._services:
             service.start()
+        if parts.site is not None:
+            self._ask_mode()  # a lockdown stands before the first face is looked at
+            parts.site.begin()
         for worker in self._workers:
             worker.start()
         parts.systemd.ready(f"{len(snapshot.people)} people, {snapshot.matrix.templates} templates")
@@ -112,6 +129,8 @@ class Daemon:
             parts.process.stop()
         stopped = DaemonStopped(parts.clock.monotonic_s(), self._cause or "failure")
         parts.recorder.record([stopped])
+        if parts.site is not None:
+            parts.site.close()
         parts.audit.close()
         parts.store.close()
 
@@ -194,10 +213,14 @@ class Daemon:
     def _tick(self) -> None:
         now = self.parts.clock.monotonic_s()
         self._collect_door_events()
+        site = self.parts.site
+        if site is not None and site.gate.mode_number != self._mode_given:
+            self._next_mode_s = now  # a lockdown doesn't wait
         if now >= self._next_gallery_s:
-            self._next_gallery_s = now + GALLERY_S
             self.parts.recorder.retry()
             self.refresh_gallery()
+            took_s = self.parts.clock.monotonic_s() - now
+            self._next_gallery_s = now + max(GALLERY_S, GALLERY_SHARE * took_s)
         if now >= self._next_mode_s:
             self._next_mode_s = now + MODE_S
             self._ask_mode()
@@ -206,7 +229,15 @@ class Daemon:
         self.parts.systemd.feed(self.parts.watchdog)
 
     def _collect_door_events(self) -> None:
-        self.parts.recorder.record(self.parts.door.poll_events())
+        events = self.parts.door.poll_events()
+        if any(isinstance(event, DoorProcessRecovered) for event in events):
+            self._mode_given = 0  # a new door process knows of no mode
+        self.parts.recorder.record(events)
+
+    def refuse_local(self) -> None:
+        """Raises EnrolmentError where this door's people are a site's."""
+        if self.parts.site is not None:
+            raise not_here()
 
     def refresh_gallery(self) -> None:
         """Takes over changes of the gallery; a gallery that can't be read leaves the one in force."""
@@ -216,7 +247,25 @@ class Daemon:
             self.log.warning("gallery", sentence=str(e))
 
     def _ask_mode(self) -> None:
+        """The stricter of the door process's mode and the site's counts. A door process that was started again is
+        told the site's mode; free access is given once for each such mode or start, so that a hand that locks the
+        door is not overruled."""
+        door, loop, site = self.parts.door, self.parts.loop, self.parts.site
         try:
-            self.parts.loop.mode = self.parts.door.status().mode
+            mode = door.status().mode
+            if site is not None:
+                mode = self._mode_of_site(mode, site.gate)
+            loop.mode = mode
         except DoorUnavailable:
-            pass  # said by its own event; a grant would find out by itself
+            # said by its own event; a grant would find out by itself
+            if site is not None and site.gate.mode is SiteMode.LOCKDOWN:
+                loop.mode = SiteMode.LOCKDOWN.value
+
+    def _mode_of_site(self, mode: str, gate: SiteGate) -> str:
+        number, wanted = gate.mode_number, gate.mode
+        fresh = number != self._mode_given
+        if mode != wanted.value and (fresh or wanted is SiteMode.LOCKDOWN):
+            self.parts.door.set_mode(wanted.value)
+            mode = wanted.value
+        self._mode_given = number
+        return SiteMode.LOCKDOWN.value if SiteMode.LOCKDOWN is wanted else mode

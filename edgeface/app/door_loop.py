@@ -116,6 +116,10 @@ class DoorLoop:
         self.latest = View(frame, tuple(tracks), self._primary, decision, hint)
         return decision
 
+    def named(self, door_name: str) -> None:
+        """The site calls this door so."""
+        self.door_name = door_name
+
     @property
     def rules(self) -> Rules:
         return self._rules

@@ -33,14 +33,14 @@ def _no_bool(value: object) -> object:
     return value
 
 
-def _no_empty(value: object) -> object:
+def no_empty(value: object) -> object:
     """An empty variable in the environment means: unset."""
     return None if value == "" else value
 
 
 Whole = Annotated[int, BeforeValidator(_no_bool)]
 Number = Annotated[float, BeforeValidator(_no_bool)]
-OptionalPath = Annotated[Path | None, BeforeValidator(_no_empty)]
+OptionalPath = Annotated[Path | None, BeforeValidator(no_empty)]
 LivenessMode = Literal["passive", "blink", "challenge"]
 Group = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True, validate_default=True)
 
@@ -57,7 +57,7 @@ class Camera(BaseModel):
     exposure: Literal["auto"] | Number = setting("auto", "Exposure time, or auto.", "ms")
     stall_s: Number = setting(2.0, "Without a picture for this long the camera counts as stalled.", "s", ge=0.5, le=60)
     loop: bool = setting(False, "A recording begins again at its end.")
-    seed: Annotated[Whole | None, BeforeValidator(_no_empty)] = setting(
+    seed: Annotated[Whole | None, BeforeValidator(no_empty)] = setting(
         None, "Seed of a scene's noise; unset: the scene's own.", ge=0
     )
 
@@ -147,7 +147,7 @@ class Matching(BaseModel):
         20.0, "People not enrolled who stand before the door.", "1/day", gt=0, le=100_000
     )
     min_margin: Number = setting(0.05, "Least distance to the second-best person.", "cosine", ge=0, le=1)
-    fixed_threshold: Annotated[Number | None, BeforeValidator(_no_empty)] = setting(
+    fixed_threshold: Annotated[Number | None, BeforeValidator(no_empty)] = setting(
         None, "A threshold of your own instead of the budget's; the false accepts are then yours.", "cosine", gt=0, lt=1
     )
 

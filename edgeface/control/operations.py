@@ -72,6 +72,7 @@ class Operations:
             "models": {m.role: m.id for m in p.models.manifest.models if m.default},
             "threshold": {"value": snapshot.choice.threshold, "sentence": snapshot.choice.sentence},
             "audit_fault": p.recorder.fault,
+            "site": None if p.site is None else p.site.status(),
             "hint": None if view is None else view.hint,
         }
 
@@ -143,6 +144,7 @@ class Operations:
         """A stream: what became of each picture, then the record. One enrolment at a time; the door decides nothing
         meanwhile, and stays locked."""
         person, seconds = NewPerson.from_message(arguments)
+        self._daemon.refuse_local()
         if not 1.0 <= seconds <= MAX_ENROL_S:
             raise ControlError(f"`seconds` must be from 1 to {MAX_ENROL_S:g}.")
         if person.replaces is not None:

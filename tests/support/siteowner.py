@@ -64,7 +64,7 @@ class Site:
         self.new_roster(say=False)
         self.new_manifest(say=False)
 
-    # -- state --------------------------------------------------------------------------------------------------------
+    # -- state -----------------------------------------------------------------------------------------
 
     @property
     def trust(self) -> c.Trust:
@@ -115,7 +115,7 @@ class Site:
         )  # fmt: skip
         return c.sign_answer(answer, self.root)
 
-    # -- people ---------------------------------------------------------------------------------------------------------
+    # -- people -----------------------------------------------------------------------------------------
 
     def sign_person(self, who: Person, by: c.PartyKeys | None = None) -> c.Signed[PersonContent]:
         raw = c.sign(c.PERSON, PersonContent(who, os.urandom(16)), self.id, by or self.admin)
@@ -182,7 +182,7 @@ class Site:
             self.publish(topics.record(self.id, record), raw, retain=True)
         self.say("manifest", self.manifest_raw)
 
-    # -- commands ---------------------------------------------------------------------------------------------------------
+    # -- commands -----------------------------------------------------------------------------------------
 
     def ask(self, device: str) -> None:
         raw = c.sign(c.COMMAND_ASK, CommandAsk(secrets.token_hex(16), device), self.id, self.admin)
@@ -193,7 +193,7 @@ class Site:
         self.publish(topics.of_device(self.id, device, "cmd/run"), raw, retain=retain)
         return raw
 
-    # -- the wire -----------------------------------------------------------------------------------------------------------
+    # -- the wire -----------------------------------------------------------------------------------------
 
     def say(self, name: str, payload: bytes, *, retain: bool = True) -> None:
         self.publish(topics.of_site(self.id, name), payload, retain=retain)

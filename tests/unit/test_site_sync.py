@@ -33,7 +33,7 @@ def enrol(scene: Scene, *numbers: int, seq: int = 1) -> list[str]:
     return ids
 
 
-# -- the way of a record ---------------------------------------------------------------------------------------------
+# -- the way of a record -----------------------------------------------------------------------------------------
 
 
 def test_an_enrolment_reaches_the_door_and_comes_back_as_a_receipt(scene: Scene) -> None:
@@ -156,7 +156,7 @@ def test_any_order_loss_and_duplicate_end_in_step(tmp_path: Path, seed: int) -> 
     scene.door.close()
 
 
-# -- what is refused -------------------------------------------------------------------------------------------------
+# -- what is refused -----------------------------------------------------------------------------------------
 
 
 def test_forgeries_are_refused_counted_and_alarmed(scene: Scene) -> None:
@@ -229,7 +229,9 @@ def test_an_old_manifest_and_an_old_roster_roll_nothing_back(scene: Scene) -> No
     assert len(scene.door.ids()) == 2
 
 
-def test_a_message_that_trips_the_software_does_not_stop_the_next(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_that_trips_the_software_does_not_stop_the_next(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     book = scene.door.sync._book
     real = book.take
     monkeypatch.setattr(book, "take", lambda *_: 1 // 0)
@@ -243,7 +245,7 @@ def test_a_message_that_trips_the_software_does_not_stop_the_next(scene: Scene, 
     assert scene.door.in_step
 
 
-# -- epochs ------------------------------------------------------------------------------------------------------------
+# -- epochs -----------------------------------------------------------------------------------------
 
 
 def test_a_new_epoch_turns_the_gallery_and_forgets_the_old_key(scene: Scene) -> None:
@@ -289,7 +291,7 @@ def test_the_roster_names_the_door(scene: Scene) -> None:
     assert scene.door.name == "front"
 
 
-# -- site mode ---------------------------------------------------------------------------------------------------------
+# -- site mode -----------------------------------------------------------------------------------------
 
 
 def test_a_lockdown_counts_at_once_and_over_a_restart_and_its_end_waits_for_the_beacon(scene: Scene) -> None:
@@ -323,7 +325,7 @@ def test_a_free_access_of_last_year_opens_nothing(scene: Scene) -> None:
     assert scene.door.gate.mode is SiteMode.NORMAL
 
 
-# -- freshness ---------------------------------------------------------------------------------------------------------
+# -- freshness -----------------------------------------------------------------------------------------
 
 
 def test_grants_wait_at_start_for_the_beacon_and_then_go_on_marked(tmp_path: Path) -> None:
@@ -364,7 +366,7 @@ def test_a_broker_that_withholds_is_noticed_within_the_age_and_the_policy_follow
     scene.door.close()
 
 
-# -- commands ----------------------------------------------------------------------------------------------------------
+# -- commands -----------------------------------------------------------------------------------------
 
 
 def nonce(scene: Scene) -> bytes:
@@ -409,7 +411,7 @@ def test_this_doors_own_lockdown_survives_a_restart(scene: Scene) -> None:
     assert scene.door.gate.mode is SiteMode.NORMAL
 
 
-# -- the disk ------------------------------------------------------------------------------------------------------------
+# -- the disk -----------------------------------------------------------------------------------------
 
 
 def test_a_full_disk_acknowledges_nothing_and_still_refuses_who_was_removed(

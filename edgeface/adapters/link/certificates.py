@@ -165,6 +165,23 @@ def serial(certificate: bytes) -> int:
         raise ConfigError("The certificate can't be read.") from e
 
 
+def public_key(certificate: bytes) -> bytes:
+    """DER SubjectPublicKeyInfo of a PEM certificate. Raises ConfigError."""
+    try:
+        key = x509.load_pem_x509_certificate(certificate).public_key()
+    except ValueError as e:
+        raise ConfigError("The certificate can't be read.") from e
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_half(key: bytes) -> bytes:
+    """DER SubjectPublicKeyInfo of a PEM private key, as `new_key` gave it."""
+    private = serialization.load_pem_private_key(key, None)
+    return private.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
 _CLIENT_ONLY: list[tuple[x509.ExtensionType, bool]] = [
     (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False)
 ]

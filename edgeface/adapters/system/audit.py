@@ -120,6 +120,11 @@ class FileAudit:
     def verify(self) -> Verified:
         return self._reader.verify()
 
+    def head(self) -> tuple[int, bytes]:
+        """Sequence number and hash (32 bytes) of the newest entry that is acknowledged."""
+        with self._lock:
+            return self._anchor.seq, bytes.fromhex(self._anchor.hash)
+
     def reserve_whole(self) -> bool:
         """False while the disk is, or was a moment ago, full."""
         return self._reserve.whole()
