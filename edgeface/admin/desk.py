@@ -3,52 +3,33 @@ lives inside the command, on the same journal. The commands don't see the differ
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgeface.adapters.link import codec, limits, topics
+from edgeface.adapters.link import limits
 from edgeface.adapters.link.connection import Target
 from edgeface.adapters.link.mqtt import MqttLink
 from edgeface.adapters.link.upkeep import Limits
 from edgeface.admin.agent import Agent
+from edgeface.admin.answers import checked
 from edgeface.admin.home import AGENT, Home
+from edgeface.admin.remote import RemoteDesk
 from edgeface.admin.requests import Templates
 from edgeface.admin.state import SiteState
-from edgeface.domain.errors import EdgefaceError, LinkBusy, LinkError, LinkUnavailable
-from edgeface.domain.messages import PhotoEnrolment, Reply, Request
-from edgeface.domain.refusal import MessageRefused
-from edgeface.domain.roster import Party, Roster
-from edgeface.ports import Link, LinkDown, LinkUp, SubscriptionAnswered
+from edgeface.domain.errors import LinkBusy
+from edgeface.domain.messages import ModeState, PhotoEnrolment, Reply, Request
+from edgeface.domain.roster import Roster
+from edgeface.ports import Link
 
-CONNECT_S = 15.0
-ANSWER_S = 20.0
 TURN_S = 60.0  # for another command of the same admin to end
 SERVICE, COMMAND = "service", "command"
 _LARGEST = limits.MAX_TO_AGENT + 64 * 1024
 
 # (the site, the name of a certificate in tls/, whether the broker keeps its session) -> a link that isn't started
 Connect = Callable[[Home, str, bool], Link]
-
-
-class RequestRefused(EdgefaceError):
-    """The agent said no. `code` is a word of docs/protocol.md, section 5, or the operation's own."""
-
-    exit_code = 65
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.message or f"The agent refused this ({reply.code}).", _ADVICE.get(reply.code, ""))
-        self.code, self.reasons = reply.code, reply.reasons
-
-
-_ADVICE = {
-    "stale": "Somebody else changed it; look again and repeat the command.",
-    "not_allowed": "Ask the owner for the role: edgeface admin admin add.",
-    "removed": "Enrol the person anew.",
-}
 
 
 def connect(home: Home, name: str, keep: bool) -> Link:
@@ -64,6 +45,11 @@ class Desk(Protocol):
 
     @property
     def roster(self) -> Roster: ...
+
+    @property
+    def mode(self) -> tuple[ModeState, str] | None:
+        """The site mode that stands, and who signed it."""
+        ...
 
     def ask(self, request: Request) -> Reply:
         """Raises RequestRefused, LinkError."""
@@ -94,13 +80,18 @@ class OwnDesk:
     def roster(self) -> Roster:
         return self.agent.state.roster
 
+    @property
+    def mode(self) -> tuple[ModeState, str] | None:
+        mode = self.agent.state.mode
+        return None if mode is None else mode[:2]
+
     def ask(self, request: Request) -> Reply:
         reply = self.agent.requests.execute(self.home.info.admin, request)
         self.agent.step(0.0)
-        return _checked(reply)
+        return checked(reply)
 
     def enrol(self, wanted: PhotoEnrolment) -> Reply:
-        return _checked(self.agent.requests.enrol(self.home.info.admin, wanted, self.agent.sign_person))
+        return checked(self.agent.requests.enrol(self.home.info.admin, wanted, self.agent.intake.sign_person))
 
     def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
         """The agent itself is here: nothing is to go round it."""
@@ -117,93 +108,6 @@ class OwnDesk:
         by_s = time.monotonic() + seconds
         while (left := by_s - time.monotonic()) > 0:
             self.agent.step(min(left, 0.1))
-
-
-class RemoteDesk:
-    """Requests over the broker, to an agent elsewhere. Not thread-safe."""
-
-    def __init__(self, home: Home, link: Link, now_s: Callable[[], int]) -> None:
-        self._home, self._link, self._now_s = home, link, now_s
-        self._keys = home.admin()
-        self._roster: Roster | None = None
-        self._replies: dict[str, Reply] = {}
-
-    def begin(self) -> None:
-        """Raises LinkUnavailable where broker or roster can't be had."""
-        site = self._home.site
-        self._link.subscribe(topics.of_site(site, "roster"))
-        self._link.subscribe(topics.of_admin(site, "reply", self._keys.id))
-        self._link.start()
-        if not self._until(lambda: self._roster is not None, CONNECT_S):
-            status = self._link.status()
-            raise LinkUnavailable(
-                status.fault or "The broker has no roster of this site.",
-                "" if status.fault else "Start the site's agent: edgeface admin agent.",
-            )
-
-    @property
-    def roster(self) -> Roster:
-        assert self._roster is not None
-        return self._roster
-
-    def ask(self, request: Request) -> Reply:
-        return self._send("request", request, lambda i, to: codec.sign_request(request, i, to, self._site, self._keys))
-
-    def enrol(self, wanted: PhotoEnrolment) -> Reply:
-        return self._send("enrol", wanted, lambda i, to: codec.sign_enrolment(wanted, i, to, self._site, self._keys))
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
-        delivery = self._link.publish(topic, payload, message_id=os.urandom(8).hex(), retain=retain, timeout_s=5.0)
-        delivery.wait(5.0)
-
-    def flush(self, timeout_s: float) -> bool:
-        return self._link.status().connected
-
-    def pass_time(self, seconds: float) -> None:
-        self._until(lambda: False, seconds)
-
-    @property
-    def _site(self) -> str:
-        return self._home.site
-
-    def _send(self, name: str, _body: object, sealed: Callable[[str, Party], bytes]) -> Reply:
-        if not self.roster.agents:
-            raise LinkError("This site has no agent.", "Ask its owner.")
-        request = os.urandom(16).hex()
-        message = sealed(request, self.roster.agents[0])
-        topic = topics.of_admin(self._site, name, self._keys.id)
-        self._link.publish(topic, message, message_id=request, timeout_s=5.0)
-        if not self._until(lambda: request in self._replies, ANSWER_S):
-            raise LinkUnavailable(
-                "The site's agent doesn't answer.", "Whether it took the request is unknown: look, then repeat it."
-            )
-        return _checked(self._replies.pop(request))
-
-    def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        by_s = time.monotonic() + timeout_s
-        while not condition():
-            left = by_s - time.monotonic()
-            if left <= 0:
-                return False
-            item = self._link.receive(min(left, 0.2))
-            if item is None or isinstance(item, (LinkUp, LinkDown, SubscriptionAnswered)):
-                continue
-            try:
-                self._take(item.topic, item.payload)
-            except MessageRefused:
-                pass  # nobody's word is taken but the root's and the agent's
-            item.done()
-        return True
-
-    def _take(self, topic: str, payload: bytes) -> None:
-        if topic == topics.of_site(self._site, "roster"):
-            roster = codec.open_roster(payload, self._home.root_public).value
-            if self._roster is None or roster.version > self._roster.version:
-                self._roster = roster
-            return
-        trust = codec.Trust(self._home.root_public, self.roster)
-        outer, reply = codec.open_reply(payload, self._keys, trust)
-        self._replies[outer.value.id] = reply
 
 
 @contextmanager
@@ -274,9 +178,3 @@ def open_agent(
             link.close()
     finally:
         journal.close()
-
-
-def _checked(reply: Reply) -> Reply:
-    if not reply.done:
-        raise RequestRefused(reply)
-    return reply

@@ -102,6 +102,10 @@ class Owner:
     def publish_roster(self, changed: Roster) -> None:
         self._publish(changed)
 
+    def roster_message(self) -> bytes:
+        with self._standing() as standing:
+            return standing.journal.get("roster") or b""
+
     def certify(self, party: str, certificate: bytes) -> None:
         with self._standing() as standing:
             standing.journal.put_certificate(serial(certificate), party)

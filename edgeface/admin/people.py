@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from edgeface.adapters.link import codec, topics
 from edgeface.adapters.link.frame import opened
-from edgeface.admin.desk import Desk
+from edgeface.admin.desk import Desk, OwnDesk
 from edgeface.admin.home import Home
 from edgeface.admin.requests import signed_person
 from edgeface.domain.errors import GalleryError, PersonUnknown
@@ -119,6 +119,20 @@ def wait_for_doors(desk: Desk, ask_status: Callable[[], list[dict[str, object]]]
         if time.monotonic() >= by_s:
             return False
         desk.pass_time(0.2)
+
+
+def erasure_receipts(desk: Desk, home: Home, record: str) -> dict[str, bool]:
+    """Door id -> whether its wrapping key was renewed since, of those whose signed receipt the agent has. On the
+    owner's machine; nothing elsewhere."""
+    if isinstance(desk, OwnDesk):
+        return desk.agent.state.journal.erasures(record)
+    if not home.info.owner:
+        return {}
+    journal = home.journal()
+    try:
+        return journal.erasures(record)
+    finally:
+        journal.close()
 
 
 def _fits(person: Person, who: str) -> bool:

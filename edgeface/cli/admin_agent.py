@@ -11,7 +11,8 @@ import typer
 from edgeface.admin.desk import SERVICE, open_agent
 from edgeface.admin.home import AGENT
 from edgeface.cli.admin_common import PassphraseOption, SiteOption, now_s, open_home
-from edgeface.cli.output import examples, say
+from edgeface.cli.admin_models import photo_templates
+from edgeface.cli.output import ConfigOption, examples, say
 from edgeface.domain.errors import LinkBusy
 
 EXAMPLES = examples("edgeface admin agent", "edgeface admin agent --site /var/lib/edgeface-agent/site")
@@ -21,6 +22,7 @@ STEP_S = 0.25
 def agent(
     site: SiteOption = None,
     passphrase_file: PassphraseOption = None,
+    config: ConfigOption = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Report every refused message.")] = False,
 ) -> None:
     """Run the site's agent: it answers admins and doors, until it is told to end.
@@ -38,7 +40,7 @@ def agent(
     with home.lock(AGENT, 60.0, SERVICE) as got:
         if not got:
             raise LinkBusy("Another agent of this site runs on this machine.", "End it first.")
-        with open_agent(home, now_s, report=report) as (made, _):
+        with open_agent(home, now_s, templates=photo_templates(config), report=report) as (made, _):
             say(f"The agent of {home.info.name} runs.")
             ready = False
             while not stop.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from edgeface.app import paths
 from edgeface.cli.output import say
 from edgeface.domain.errors import ConfigError
 from edgeface.domain.messages import Request, RequestOp
+from edgeface.domain.roster import short_code
 
 PUBLISH_S = 15.0
 DOORS_S = 5.0
@@ -84,7 +86,16 @@ def say_published(desk: Desk) -> bool:
 
 
 def ask_status(desk: Desk) -> list[dict[str, object]]:
-    import json
-
     reply = desk.ask(Request(RequestOp.STATUS, at_s=now_s()))
     return [json.loads(item) for item in reply.items]
+
+
+def compare_code(party: str, code: str | None, yes: bool) -> None:
+    """The offer is whose it says: by the code that was given, or by asking. Raises typer.BadParameter, typer.Exit."""
+    shown = short_code(party)
+    if code is not None:
+        if code.replace("-", "").upper() != shown.replace("-", ""):
+            raise typer.BadParameter(f"The offer's code is {shown}: it is somebody else's.", param_hint="--code")
+    elif not yes and not typer.confirm(f"Is the code that is shown over there {shown}?", err=True):
+        say("Nothing was changed.")
+        raise typer.Exit(1)

@@ -12,6 +12,7 @@ from edgeface.cli.admin_common import (
     PassphraseOption,
     SiteOption,
     YesOption,
+    compare_code,
     desk_of,
     now,
     open_home,
@@ -47,7 +48,7 @@ def add(
 
     Given again, it writes another answer for the same door."""
     read = read_offer(offer)
-    _compare(read.signer, code, yes)
+    compare_code(read.signer, code, yes)
     home = open_home(site, passphrase_file)
     with desk_of(home) as desk:
         made = Owner(home, desk, shipped_acl(), now).add_device(read, name or read.value.name or "door")
@@ -68,7 +69,7 @@ def replace(
 ) -> None:
     """Move a door to new hardware: it keeps its name, the old device's keys and certificate count no more."""
     read = read_offer(offer)
-    _compare(read.signer, code, yes)
+    compare_code(read.signer, code, yes)
     home = open_home(site, passphrase_file)
     with desk_of(home) as desk:
         old = find_device(desk.roster, door)
@@ -107,16 +108,6 @@ def list_devices(
         print_json([{"name": n, "id": i, "code": c} for n, i, c in rows])
     else:
         print_table(("door", "id", "code"), rows)
-
-
-def _compare(device: str, code: str | None, yes: bool) -> None:
-    shown = short_code(device)
-    if code is not None:
-        if code.replace("-", "").upper() != shown.replace("-", ""):
-            raise typer.BadParameter(f"The offer's code is {shown}: it is another device's.", param_hint="--code")
-    elif not yes and not typer.confirm(f"Does the device show the code {shown}?", err=True):
-        say("Nothing was changed.")
-        raise typer.Exit(1)
 
 
 def _say_broker(folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from edgeface.admin.home import Home
-from edgeface.admin.people import Listed, wait_for_doors
+from edgeface.admin.people import Listed, erasure_receipts, wait_for_doors
 from edgeface.cli.admin_common import (
     DOORS_S,
     PassphraseOption,
@@ -237,13 +237,17 @@ def _remove(home: Home, who: str, *, erase: bool, yes: bool, as_json: bool) -> N
         reached = say_published(desk)
         everywhere = reached and wait_for_doors(desk, lambda: ask_status(desk), version, DOORS_S)
         doors = ask_status(desk)
+        receipts = erasure_receipts(desk, home, person.id) if erase else {}
     done = [str(d["name"]) for d in doors if d["in_step"] and int(str(d["manifest"])) >= version]
-    open_ = [f"{d['name']} ({'online' if d['online'] else 'away'})" for d in doors if str(d["name"]) not in done]
+    open_ = [f"{d['name']} ({'online' if d['online'] else 'not online'})" for d in doors if str(d["name"]) not in done]
     if as_json:
-        print_json({"person": person.id, "manifest": version, "confirmed": done, "open": open_})
+        print_json({"person": person.id, "manifest": version, "confirmed": done, "open": open_, "receipts": receipts})
     else:
         say(f"{person.name} ({person.id}) is {'erased' if erase else 'revoked'}; manifest {version} says so.")
         say(f"  confirmed: {', '.join(done) or 'by no door yet'}")
+        if erase:
+            named = [str(d["name"]) for d in doors if d["id"] in receipts]
+            say(f"  erasure receipts: {', '.join(named) or 'none yet; the agent keeps them as they come'}")
         if open_:
             say(f"  not yet: {', '.join(open_)}; they refuse as soon as they hear of it. See: edgeface admin status")
     if not everywhere:

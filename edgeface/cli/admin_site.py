@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from edgeface.admin import creation
+from edgeface.admin import admins, creation
+from edgeface.admin.devices import read_offer, write_answer
 from edgeface.admin.home import Home
 from edgeface.cli.admin_common import (
     PassphraseOption,
@@ -95,6 +96,32 @@ def restore(
     home = creation.restore(site_folder(site), data, creation.read_code(text), said, shipped_acl(), now())
     say(f"{home.info.name} is restored in {home.folder}.")
     say("Now run `edgeface admin status`: it takes the people over from the broker.")
+
+
+@app.command(epilog=examples("edgeface admin site join Bob --offer bob.offer"))
+def join(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Your own name, for the others to see.")],
+    offer: Annotated[Path, typer.Option(help="The file for the site's owner.")] = Path("admin.offer"),
+    passphrase: Annotated[bool, typer.Option("--passphrase", help="Keep the keys under a passphrase.")] = False,
+    passphrase_file: PassphraseOption = None,
+    site: SiteOption = None,
+) -> None:
+    """Become an admin of somebody's site: make keys here, and an offer for its owner."""
+    said = read_passphrase(passphrase_file, confirm=True) if passphrase or passphrase_file else None
+    made = admins.join(site_folder(site), name, said, int(now().timestamp()))
+    write_answer(offer, made)
+    say(f"Give {offer} to the owner, and this code by another way: {short_code(read_offer(str(offer)).signer)}")
+
+
+@app.command(epilog=examples("edgeface admin site accept bob.answer"))
+def accept(
+    answer: Annotated[Path, typer.Argument(metavar="ANSWER", help="What the owner's `admin admin add` wrote.")],
+    site: SiteOption = None,
+) -> None:
+    """Take the owner's answer: this folder is then the site's."""
+    joined = admins.accept(site_folder(site), answer)
+    say(f"You may {', '.join(r.value for r in joined.roles)} at {joined.home.info.name}.")
+    say(f"Its code is {joined.site_code}: compare it with the owner's `edgeface admin site show`.")
 
 
 def _told(home: Home) -> dict[str, object]:

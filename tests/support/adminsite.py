@@ -16,7 +16,7 @@ from edgeface.adapters.link.memory import MemoryLink
 from edgeface.adapters.link.memory_broker import MemoryBroker
 from edgeface.admin import creation
 from edgeface.admin.desk import Desk, open_desk
-from edgeface.admin.devices import Owner
+from edgeface.admin.devices import Owner, read_offer
 from edgeface.admin.home import Home
 from edgeface.admin.people import People
 from edgeface.domain.messages import EpochKeys
@@ -211,3 +211,17 @@ def roster_of(home: Home) -> Roster:
         return codec.open_roster(journal.get("roster") or b"", home.root_public).value
     finally:
         journal.close()
+
+
+def pair(site: Site, name: str = "front") -> PaperDoor:
+    door = PaperDoor(name)
+    with site.desk() as desk:
+        door.pair(site.owner(desk).add_device(read_offer(codec.offer_text(door.offer)), name))
+        assert desk.flush(10)
+    door.connect(MemoryLink(site.broker, door.keys.id))
+    return door
+
+
+def settle(door: PaperDoor, rounds: int = 40) -> None:
+    for _ in range(rounds):
+        door.work()

@@ -5,36 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.adminsite import PaperDoor, Site, make_site, someone
+from support.adminsite import Site, make_site, pair, settle, someone
 
-from edgeface.adapters.link.memory import MemoryLink
-from edgeface.admin.desk import OwnDesk, RequestRefused
-from edgeface.admin.devices import read_offer
+from edgeface.admin.answers import RequestRefused
+from edgeface.admin.desk import OwnDesk
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(make_site(tmp_path / "site"))
-
-
-def pair(site: Site, name: str = "front") -> PaperDoor:
-    door = PaperDoor(name)
-    with site.desk() as desk:
-        door.pair(site.owner(desk).add_device(read_offer_bytes(door), name))
-        assert desk.flush(10)
-    door.connect(MemoryLink(site.broker, door.keys.id))
-    return door
-
-
-def read_offer_bytes(door: PaperDoor):  # type: ignore[no-untyped-def]
-    from edgeface.adapters.link import codec
-
-    return read_offer(codec.offer_text(door.offer))
-
-
-def settle(door: PaperDoor, rounds: int = 40) -> None:
-    for _ in range(rounds):
-        door.work()
 
 
 def test_a_person_reaches_a_door_and_leaves_it_again(site: Site) -> None:
