@@ -11,17 +11,26 @@ from typing import Protocol
 
 from edgeface import __version__
 from edgeface.app.capture import NewestFrame, capture
+from edgeface.app.door_mode import DoorMode
 from edgeface.app.free_access import FreeAccess
 from edgeface.app.logs import logger
 from edgeface.app.supervise import Worker, WorkerFailed
 from edgeface.app.wiring import Parts
+from edgeface.app.wiring_site import not_here
 from edgeface.domain.errors import DoorUnavailable, EdgefaceError
-from edgeface.domain.events import CameraLost, CameraRecovered, DaemonStarted, DaemonStopped, Event
+from edgeface.domain.events import (
+    CameraLost,
+    CameraRecovered,
+    DaemonStarted,
+    DaemonStopped,
+    DoorProcessRecovered,
+    Event,
+)
 from edgeface.domain.types import Frame
 
 TICK_S = 0.1  # how late a door event is recorded; the pulse itself is the door process's business
+GALLERY_SHARE = 10  # a large gallery is read again at most so many times as seldom as it takes: recognition goes first
 GALLERY_S = 0.5  # how late a change of the gallery by another process is in force
-MODE_S = 1.0  # how late a lockdown set at the door process is known here; it refuses by itself meanwhile
 TAKE_S = 0.5  # the vision thread turns at least this often, with or without a frame
 
 
@@ -50,7 +59,8 @@ class Daemon:
         self._cause: str | None = None
         self._failure: EdgefaceError | None = None
         self._wake = threading.Event()
-        self._next_gallery_s = self._next_mode_s = 0.0
+        self._next_gallery_s = 0.0
+        self._mode = DoorMode(parts.door, parts.loop, parts.site.gate if parts.site is not None else None, parts.clock)
         door = parts.settings.door
         self._free_access = FreeAccess(
             parts.door, parts.clock, parts.loop.rules.timetable, door.free_schedule, door.first_person_in
@@ -60,6 +70,8 @@ class Daemon:
             Worker("vision", self._vision_work, parts.clock, self._worker_failed),
         ]
         self._door_keeper = Worker("door process", self._door_work, parts.clock, self._worker_failed)
+        for name, work in parts.site.workers if parts.site is not None else ():
+            self._workers.append(Worker(name, work, parts.clock, self._worker_failed, vital=False))
 
     def run(self) -> None:
         """Until a signal, `stop`, or the end of a recording. Raises what made it end, where something did."""
@@ -102,6 +114,9 @@ class Daemon:
             self._door_keeper.start()
         for service in self._services:
             service.start()
+        if parts.site is not None:
+            self._mode.ask()  # a lockdown stands before the first face is looked at
+            parts.site.begin()
         for worker in self._workers:
             worker.start()
         parts.systemd.ready(f"{len(snapshot.people)} people, {snapshot.matrix.templates} templates")
@@ -122,6 +137,8 @@ class Daemon:
             parts.process.stop()  # locks whatever it finds
         stopped = DaemonStopped(parts.clock.monotonic_s(), self._cause or "failure")
         parts.recorder.record([stopped])
+        if parts.site is not None:
+            parts.site.close()
         parts.audit.close()
         parts.store.close()
 
@@ -211,13 +228,12 @@ class Daemon:
         now = self.parts.clock.monotonic_s()
         self._collect_door_events()
         if now >= self._next_gallery_s:
-            self._next_gallery_s = now + GALLERY_S
             self.parts.recorder.retry()
             self.refresh_gallery()
+            took_s = self.parts.clock.monotonic_s() - now
+            self._next_gallery_s = now + max(GALLERY_S, GALLERY_SHARE * took_s)
         self._free_access.tick()
-        if now >= self._next_mode_s:
-            self._next_mode_s = now + MODE_S
-            self._ask_mode()
+        self._mode.tick()
         if not self.slot.ended and not self._workers[0].alive:
             self.parts.watchdog.progress("camera")  # its failure is handled elsewhere; the vision still counts
         self.parts.systemd.feed(self.parts.watchdog)
@@ -226,7 +242,14 @@ class Daemon:
         events = self.parts.door.poll_events()
         for event in events:
             self.parts.loop.door_event(event)
+            if isinstance(event, DoorProcessRecovered):
+                self._mode.door_process_recovered()
         self.parts.recorder.record(events)
+
+    def refuse_local(self) -> None:
+        """Raises EnrolmentError where this door's people are a site's."""
+        if self.parts.site is not None:
+            raise not_here()
 
     def refresh_gallery(self) -> None:
         """Takes over changes of the gallery; a gallery that can't be read leaves the one in force."""
@@ -234,9 +257,3 @@ class Daemon:
             self.parts.recorder.record(self.parts.gallery.refresh())
         except EdgefaceError as e:
             self.log.warning("gallery", sentence=str(e))
-
-    def _ask_mode(self) -> None:
-        try:
-            self.parts.loop.mode = self.parts.door.status().mode
-        except DoorUnavailable:
-            pass  # said by its own event; a grant would find out by itself

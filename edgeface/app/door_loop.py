@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
@@ -20,7 +19,9 @@ from edgeface.app.execution import Executor
 from edgeface.app.people import LiveGallery, Snapshot
 from edgeface.app.recorder import Recorder
 from edgeface.app.rules import Rules
+from edgeface.app.site_gate import SiteGate
 from edgeface.app.subject import Seen, Subject
+from edgeface.app.view import View, Vision
 from edgeface.domain.events import (
     Event,
     FramesFastAgain,
@@ -38,33 +39,16 @@ from edgeface.domain.schedule import needs_clock
 from edgeface.domain.streak import Agreed, Cooldown, StreakRule, fresh
 from edgeface.domain.tracking import Track, Tracker, primary
 from edgeface.domain.types import Decision, DenialReason, Deny, Face, Frame, Grant, Landmarks, Pixels, QualityIssue
-from edgeface.ports import Clock, Door, Embedder, FaceDetector, LandmarkModel, SpoofModel
+from edgeface.ports import Clock, Door
 
 T = TypeVar("T")
 
 LOOK_AGAIN_S = 1.0  # how often a locked-out face is asked whether the lockout is its own
 
 
-class Vision:
-    """The four models, as the loop wants them."""
-
-    def __init__(self, detector: FaceDetector, landmarks: LandmarkModel, spoof: SpoofModel, embedder: Embedder) -> None:
-        self.detector, self.landmarks, self.spoof, self.embedder = detector, landmarks, spoof, embedder
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What the door sees now; for the control socket and the screen at the door."""
-
-    frame: Frame
-    tracks: tuple[Track, ...]
-    subject: int | None
-    decision: Decision | None
-    hint: str | None
-
-
 class DoorLoop:
-    """Not thread-safe: one thread calls `step`. `latest`, `mode`, `timings` may be read by others."""
+    """Not thread-safe: one thread calls `step`. `latest`, `mode`, `timings` may be read by others;
+    `mode`, `door_name`, `gate` are set by them."""
 
     def __init__(
         self,
@@ -90,6 +74,8 @@ class DoorLoop:
         self._rate = FrameRate()
         self._told_unavailable = False
         self.mode = "normal"
+        self.door_name = rules.door  # the site's own name for it, once it belongs to one
+        self.gate: SiteGate | None = None
         self.late_frames = 0
         self.latest: View | None = None
         self.timings: dict[str, float] = {}
@@ -115,6 +101,10 @@ class DoorLoop:
         hint = None if chosen is None else self._subjects[chosen.id].hint
         self.latest = View(frame, tuple(tracks), self._primary, decision, hint)
         return decision
+
+    def named(self, door_name: str) -> None:
+        """The site calls this door so."""
+        self.door_name = door_name
 
     @property
     def rules(self) -> Rules:
@@ -213,7 +203,7 @@ class DoorLoop:
             last_seen_s=subject.track.last_s,
             utc=utc,
             clock_is_set=self._clock.is_set(),
-            door=self._rules.door,
+            door=self.door_name,
             mode=self.mode,
             door_lockout_s=self._spoofs.remaining_s(now),
             track_lockout_s=self._failures.remaining_s(subject.track.id, now),
@@ -232,6 +222,7 @@ class DoorLoop:
             passback_s=self._executor.passback_s(person.id, now) if person is not None else 0.0,
             door_ok=True,  # asked by the grant itself: an answer from before would be a guess
             audit_ok=self._recorder.fault is None,
+            gallery="confirmed" if self.gate is None else self.gate.gallery(),
         )
 
     def _carry_out(self, decision: Decision, subject: Subject, snapshot: Snapshot) -> Decision | None:

@@ -37,6 +37,7 @@ HOLD_S = {
     DenialReason.EXPIRED: 10.0,
     DenialReason.NOT_ALLOWED_HERE: 10.0,
     DenialReason.CLOCK_NOT_SET: 10.0,
+    DenialReason.GALLERY_UNCONFIRMED: 10.0,
     DenialReason.LIVENESS_UNAVAILABLE: 10.0,
 }
 HOLD_OTHERWISE_S = 1.0
@@ -190,7 +191,16 @@ class Executor:
             return before.grant_id
         grant_id = f"{self._rng.getrandbits(128):032x}"
         self._recorder.record_before(
-            AccessGranted(now, grant.track, grant.person, grant.score, grant.margin, grant.evidence_ms, grant_id)
+            AccessGranted(
+                now,
+                grant.track,
+                grant.person,
+                grant.score,
+                grant.margin,
+                grant.evidence_ms,
+                grant_id,
+                grant.unconfirmed,
+            )
         )
         self._recorded = Recorded(grant.track, grant.person, grant_id, self._clock.monotonic_s() + RECORD_STANDS_S)
         return grant_id

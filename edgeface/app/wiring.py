@@ -8,13 +8,14 @@ from datetime import datetime
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
-from edgeface.app.door_loop import DoorLoop, Vision
+from edgeface.app.door_loop import DoorLoop
 from edgeface.app.people import IdentityRule, LiveGallery
 from edgeface.app.recorder import EventStream, Listener, Recorder
 from edgeface.app.rules import Rules, budget_of, rules_of
 from edgeface.app.settings import Settings
+from edgeface.app.view import Vision
 from edgeface.domain.calibration import FmrCurve
-from edgeface.domain.errors import CameraError, EndOfStream, ModelError, SourceError
+from edgeface.domain.errors import CameraError, EndOfStream, LinkUnavailable, ModelError, SourceError
 from edgeface.domain.types import Floats, Pixels
 from edgeface.ports import AuditLog, Camera, Clock, Door, GalleryStore
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from edgeface.adapters.system.audit_reader import AuditReader
     from edgeface.adapters.system.watchdog import ProgressWatchdog, Systemd
     from edgeface.adapters.vision.bundle import VisionModels
+    from edgeface.app.wiring_site import Site
 
 DETECTORS = {"short": "blazeface-short", "full": "blazeface-full"}  # prefixes of the manifest's ids
 PROGRESS_S = 4.0  # a worker that turns its loop in seconds; a frame on the slowest board takes a tenth of one
@@ -208,9 +210,15 @@ class Parts:
     door: Door
     camera: ResilientCamera
     loop: DoorLoop
+    site: Site | None = None
 
 
-def build(settings: Settings, listeners: Iterable[Listener], report: Callable[[str, CameraError], None]) -> Parts:
+def build(
+    settings: Settings,
+    listeners: Iterable[Listener],
+    report: Callable[[str, CameraError], None],
+    link_report: Callable[[str, LinkUnavailable | None], None] = lambda _level, _error: None,
+) -> Parts:
     """Everything but threads. Raises what any part raises: a daemon that can't be safe doesn't start."""
     rules = rules_of(settings)
     open_camera(settings)  # only made, not opened: a source that means nothing is said before anything starts
@@ -218,7 +226,7 @@ def build(settings: Settings, listeners: Iterable[Listener], report: Callable[[s
     try:
         if process is not None:
             process.launch()  # it comes up while the models are loaded
-        return _build(settings, listeners, report, rules, process)
+        return _build(settings, listeners, report, rules, process, link_report)
     except BaseException:
         if process is not None:
             process.stop()
@@ -231,8 +239,10 @@ def _build(
     report: Callable[[str, CameraError], None],
     rules: Rules,
     process: DoorProcess | None,
+    link_report: Callable[[str, LinkUnavailable | None], None],
 ) -> Parts:
     from edgeface.adapters.system.watchdog import ProgressWatchdog, Systemd, SystemdNotifier
+    from edgeface.app.wiring_site import build_site, tell_site
 
     stream, models = EventStream(), open_vision(settings)
     keys = open_keys(settings, create=True)
@@ -240,16 +250,33 @@ def _build(
     store = open_gallery(settings, keys)
     audit = open_audit(settings, keys)
     gallery = LiveGallery(store, models.embedder.model, identity_rule(settings, models), clock)
-    recorder = Recorder(audit, clock, [stream.publish, *listeners])
+    sites: list[Site] = []
+    recorder = Recorder(audit, clock, [stream.publish, tell_site(sites), *listeners])
     watchdog = ProgressWatchdog(["camera", "vision"], PROGRESS_S, clock)
     if process is not None:
         process.wait_ready()
     door = open_door(settings, clock, alive=lambda: "vision" not in watchdog.late(clock.monotonic_s()))
     loop = DoorLoop(vision_of(models), gallery, door, recorder, clock, rules, SystemRandom())
+    site = build_site(
+        settings, store, keys, gallery, door, recorder, audit, clock, models.embedder.model, loop.named,
+        link_report, lambda: host_report(settings),
+    )  # fmt: skip
+    if site is not None:
+        sites.append(site)
+        loop.gate = site.gate
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
-        process, door, resilient_camera(settings, report), loop,
+        process, door, resilient_camera(settings, report), loop, site,
     )  # fmt: skip
+
+
+def host_report(settings: Settings) -> dict[str, object]:
+    """How the board is, for telemetry."""
+    from dataclasses import asdict
+
+    from edgeface.adapters.system.host import Host
+
+    return asdict(Host().status(settings.state_dir))
 
 
 def _starts_door(settings: Settings) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 import typer
 
-from edgeface.app import wiring
+from edgeface.app import wiring, wiring_site
 from edgeface.app.recorder import Recorder
 from edgeface.app.settings import Settings
 from edgeface.cli.output import say
@@ -34,6 +34,7 @@ def open_office(settings: Settings, *, create: bool) -> Iterator[Office]:
     keys = wiring.open_keys(settings, create=create)
     store = wiring.open_gallery(settings, keys)
     try:
+        wiring_site.refuse_local(settings, store, keys)
         audit = wiring.open_audit(settings, keys)
         try:
             clock = wiring.system_clock()

@@ -13,7 +13,7 @@ from edgeface.cli.output import ConfigOption, examples
 from edgeface.cli.starting import require_startable
 from edgeface.control.operations import operations
 from edgeface.control.server import ControlServer, group_id, refuse_second
-from edgeface.domain.errors import CameraError
+from edgeface.domain.errors import CameraError, LinkUnavailable
 from edgeface.domain.events import Event
 
 app = typer.Typer(help="Run the door: camera, decision, relay.")
@@ -37,7 +37,7 @@ def run(
     refuse_second(settings.control_socket)
     logs.setup(settings.log.format, settings.log.level)
     log = logs.logger("door")
-    camera_log = logs.logger("camera")
+    camera_log, link_log = logs.logger("camera"), logs.logger("link")
     parts: list[wiring.Parts] = []
 
     def told(event: Event) -> None:
@@ -48,7 +48,11 @@ def run(
     def report(level: str, error: CameraError) -> None:
         (camera_log.warning if level == "warning" else camera_log.debug)("camera", sentence=str(error))
 
-    parts.append(wiring.build(settings, [told], report))
+    def link_report(level: str, error: LinkUnavailable | None) -> None:
+        say = {"warning": link_log.warning, "info": link_log.info}.get(level, link_log.debug)
+        say("link", sentence="connected to the broker" if error is None else str(error))
+
+    parts.append(wiring.build(settings, [told], report, link_report))
     faults = logs.logger("control")
 
     def services(daemon: Daemon) -> list[ControlServer]:

@@ -13,9 +13,9 @@ from typing import Any
 from edgeface import __version__
 from edgeface.app import wiring, wiring_tools
 from edgeface.app.daemon import Daemon
-from edgeface.app.door_loop import View
 from edgeface.app.enrolment import Enroller
 from edgeface.app.registration import NewPerson, register
+from edgeface.app.view import View
 from edgeface.control.server import Operation
 from edgeface.domain.door_rules import Mode
 from edgeface.domain.errors import ControlError, DoorError, EdgefaceError
@@ -76,6 +76,7 @@ class Operations:
             "models": {m.role: m.id for m in p.models.manifest.models if m.default},
             "threshold": {"value": snapshot.choice.threshold, "sentence": snapshot.choice.sentence},
             "audit_fault": p.recorder.fault,
+            "site": None if p.site is None else p.site.status(),
             "hint": None if view is None else view.hint,
         }
 
@@ -167,6 +168,7 @@ class Operations:
         """A stream: what became of each picture, then the record. One enrolment at a time; the door decides nothing
         meanwhile, and stays locked."""
         person, seconds = NewPerson.from_message(arguments)
+        self._daemon.refuse_local()
         if not 1.0 <= seconds <= MAX_ENROL_S:
             raise ControlError(f"`seconds` must be from 1 to {MAX_ENROL_S:g}.")
         if person.replaces is not None:
