@@ -13,11 +13,12 @@ from edgeface import __version__
 from edgeface.app.capture import NewestFrame, capture
 from edgeface.app.free_access import FreeAccess
 from edgeface.app.logs import logger
+from edgeface.app.machine import MachineWatch
 from edgeface.app.supervise import Worker, WorkerFailed
 from edgeface.app.wiring import Parts
 from edgeface.domain.errors import DoorUnavailable, EdgefaceError
 from edgeface.domain.events import CameraLost, CameraRecovered, DaemonStarted, DaemonStopped, Event
-from edgeface.domain.types import Frame
+from edgeface.domain.types import Decision, Frame, Grant
 
 TICK_S = 0.1  # how late a door event is recorded; the pulse itself is the door process's business
 GALLERY_S = 0.5  # how late a change of the gallery by another process is in force
@@ -46,6 +47,7 @@ class Daemon:
         self.first_frame_s: float | None = None
         self.frames = 0
         self.camera_ok = False
+        self.machine = MachineWatch(parts.machine, parts.settings.state_dir, lambda _: None)
         self._services = list(services(self))
         self._cause: str | None = None
         self._failure: EdgefaceError | None = None
@@ -58,6 +60,7 @@ class Daemon:
         self._workers = [
             Worker("camera", self._camera_work, parts.clock, self._worker_failed),
             Worker("vision", self._vision_work, parts.clock, self._worker_failed),
+            Worker("machine", self.machine.work, parts.clock, self._worker_failed),
         ]
         self._door_keeper = Worker("door process", self._door_work, parts.clock, self._worker_failed)
 
@@ -178,7 +181,12 @@ class Daemon:
             if hook is not None:
                 hook(frame)
             else:
-                loop.step(frame)
+                self._measure(frame, loop.step(frame))
+
+    def _measure(self, frame: Frame, decision: Decision | None) -> None:
+        granted = isinstance(decision, Grant)
+        age_s = self.parts.clock.monotonic_s() - frame.captured_s if granted else None
+        self.parts.measures.frame(self.parts.loop.timings, age_s)
 
     def _door_work(self, stop: threading.Event) -> None:
         """A thread of its own, not the tick: the main thread waits for the disk and for the door process itself, and a

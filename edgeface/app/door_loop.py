@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
@@ -21,6 +20,7 @@ from edgeface.app.people import LiveGallery, Snapshot
 from edgeface.app.recorder import Recorder
 from edgeface.app.rules import Rules
 from edgeface.app.subject import Seen, Subject
+from edgeface.app.view import View, Vision
 from edgeface.domain.events import (
     Event,
     FramesFastAgain,
@@ -38,30 +38,12 @@ from edgeface.domain.schedule import needs_clock
 from edgeface.domain.streak import Agreed, Cooldown, StreakRule, fresh
 from edgeface.domain.tracking import Track, Tracker, primary
 from edgeface.domain.types import Decision, DenialReason, Deny, Face, Frame, Grant, Landmarks, Pixels, QualityIssue
-from edgeface.ports import Clock, Door, Embedder, FaceDetector, LandmarkModel, SpoofModel
+from edgeface.ports import Clock, Door
 
 T = TypeVar("T")
 
 IDLE_AFTER_S = 2.0  # an empty, still doorway this long: the detector slows down
 LOOK_AGAIN_S = 1.0  # how often a locked-out face is asked whether the lockout is its own
-
-
-class Vision:
-    """The four models, as the loop wants them."""
-
-    def __init__(self, detector: FaceDetector, landmarks: LandmarkModel, spoof: SpoofModel, embedder: Embedder) -> None:
-        self.detector, self.landmarks, self.spoof, self.embedder = detector, landmarks, spoof, embedder
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What the door sees now; for the control socket and the screen at the door."""
-
-    frame: Frame
-    tracks: tuple[Track, ...]
-    subject: int | None
-    decision: Decision | None
-    hint: str | None
 
 
 class DoorLoop:

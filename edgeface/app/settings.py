@@ -3,13 +3,9 @@ EDGEFACE_<TABLE>__<KEY>, what the caller overrides. All of it is checked as a wh
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +29,14 @@ from edgeface.app.settings_groups import (
     Schedule,
     Vision,
 )
+from edgeface.app.settings_sources import PREFIX as PREFIX  # its users look for it here
+from edgeface.app.settings_sources import from_text, put, read_file, refuse_unknown, variables
+from edgeface.app.settings_system import Metrics
 from edgeface.domain.errors import ConfigError
 from edgeface.domain.schedule import ALWAYS, time_zone
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 SYSTEM_FILE = Path("/etc/edgeface/edgeface.toml")
-PREFIX = "EDGEFACE_"
 FILE_VARIABLE = "EDGEFACE_CONFIG"
-MAX_FILE_BYTES = 1 << 20  # a settings file is a few KiB; more is a wrong file
 LONGEST_SOCKET = 107  # bytes of a Unix socket's path on Linux
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"  # fits a host name, a topic level and a file name
 
@@ -72,6 +64,7 @@ class Settings(BaseSettings):
     gallery: Gallery = Field(default_factory=Gallery, description="Where the enrolled people are kept.")
     audit: Audit = Field(default_factory=Audit, description="The record of what happened.")
     control: Control = Field(default_factory=Control, description="How other programs reach the running daemon.")
+    metrics: Metrics = Field(default_factory=Metrics, description="Numbers for Prometheus.")
     log: Log = Field(default_factory=Log, description="What the daemon says about itself.")
     schedule: tuple[Schedule, ...] = Field((), description="Weekly hours that gallery records refer to by name.")
 
@@ -127,6 +120,7 @@ class Settings(BaseSettings):
                 )
         return self
 
+    @model_validator(mode="after")
     def _the_door_fits_together(self) -> Settings:
         refuse_shared_pins(self.door, self.turnstile)
         known = (ALWAYS, *(schedule.name for schedule in self.schedule))
@@ -218,13 +212,13 @@ def read_settings(
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     if file is not None:
-        _read_file(file, values, origins)
-    for name, key in _variables(environ).items():
-        _put(values, key, _from_text(environ[name]))
+        read_file(Settings, file, values, origins)
+    for name, key in variables(Settings, environ).items():
+        put(values, key, from_text(environ[name]))
         origins[key] = f"${name}"
     for key, value in (overrides or {}).items():
-        _refuse_unknown(key, "the command line")
-        _put(values, key, value)
+        refuse_unknown(Settings, key, "the command line")
+        put(values, key, value)
         origins[key] = "command line"
     try:
         return Loaded(Settings(**values), file, origins)
@@ -241,80 +235,3 @@ def environment_of_a_fresh_machine() -> dict[str, str]:
 def _choose_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     named = path or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
     return named or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
-
-
-def _read_file(file: Path, values: dict[str, Any], origins: dict[str, str]) -> None:
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise ConfigError(f"The settings file {file} is larger than 1 MiB.", "Is it the right file?")
-        text = data.decode("utf-8")
-        values.update(tomllib.loads(text))
-    except OSError as error:
-        raise ConfigError(
-            f"The settings file {file} can't be read: {error.strerror}.", "Name another one with --config."
-        ) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"The settings file {file} is no TOML: {error}.", "Mend that place.") from None
-    lines = settings_help.lines_of_keys(text)
-    for key in settings_help.flat_keys(values):
-        line = settings_help.line_of(key, lines)
-        origins[key] = f"{file.name}, line {line}" if line else file.name
-        _refuse_unknown(key, origins[key])
-    _anchor_paths(values, file.absolute().parent)
-
-
-def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
-    """A relative path in a file is meant from the file's own folder: a daemon has no working folder to speak of."""
-    for key, field in settings_help.fields(Settings).items():
-        value = settings_help.get(values, key)
-        if isinstance(value, str) and value.strip() and settings_help.is_path(field):
-            _put(values, key, str(folder / Path(value).expanduser()))
-        elif key == "camera.source" and isinstance(value, str) and value.startswith("replay:"):
-            _put(values, key, f"replay:{folder / value.removeprefix('replay:')}")
-
-
-def _variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Variable -> key. One that is nearly a setting's is an error, and so is every unknown one with two underscores;
-    other programs may have their own EDGEFACE_… variables."""
-    known = {key.upper().replace(".", "__"): key for key in settings_help.fields(Settings)}
-    found: dict[str, str] = {}
-    for name in sorted(environ):
-        rest = name.removeprefix(PREFIX)
-        if rest == name:
-            continue
-        if rest in known:
-            found[name] = known[rest]
-        elif "__" in rest or rest.lower() in Settings.model_fields:
-            _refuse_unknown(rest.lower().replace("__", "."), f"${name}")
-        elif close := get_close_matches(rest, [*known, *(k.replace("__", "_") for k in known)], 1, cutoff=0.9):
-            meant = next(k for k in known if close[0] in (k, k.replace("__", "_")))
-            raise ConfigError(f"The variable {name} is no setting.", f"Did you mean {PREFIX}{meant}?")
-    return found
-
-
-def _from_text(text: str) -> object:
-    """Lists and tables stand in the environment as JSON; everything else is read as the setting's own type."""
-    if text[:1] in ("[", "{"):
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return text
-
-
-def _refuse_unknown(key: str, where: str) -> None:
-    plain = re.sub(r"\[\d+\]", "", key)
-    if plain not in settings_help.fields(Settings) and plain not in settings_help.fields_of_lists(Settings):
-        raise settings_help.unknown(key, where, Settings)
-
-
-def _put(values: dict[str, Any], key: str, value: object) -> None:
-    *groups, last = key.split(".")
-    for group in groups:
-        below = values.setdefault(group, {})
-        if not isinstance(below, dict):
-            raise ConfigError(f"{group} must be a table, not {below!r}.", f"Write it as [{group}].")
-        values = below
-    values[last] = value

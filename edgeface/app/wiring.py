@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
-from edgeface.app.door_loop import DoorLoop, Vision
+from edgeface.app.door_loop import DoorLoop
+from edgeface.app.machine import Machine, UnknownMachine
+from edgeface.app.measures import Measures
 from edgeface.app.people import IdentityRule, LiveGallery
 from edgeface.app.recorder import EventStream, Listener, Recorder
 from edgeface.app.rules import Rules, budget_of, rules_of
 from edgeface.app.settings import Settings
+from edgeface.app.view import Vision
 from edgeface.domain.calibration import FmrCurve
 from edgeface.domain.errors import CameraError, EndOfStream, ModelError, SourceError
 from edgeface.domain.types import Floats, Pixels
@@ -208,6 +211,8 @@ class Parts:
     door: Door
     camera: ResilientCamera
     loop: DoorLoop
+    measures: Measures = field(default_factory=Measures)
+    machine: Machine = field(default_factory=UnknownMachine)
 
 
 def build(settings: Settings, listeners: Iterable[Listener], report: Callable[[str, CameraError], None]) -> Parts:
@@ -232,15 +237,16 @@ def _build(
     rules: Rules,
     process: DoorProcess | None,
 ) -> Parts:
+    from edgeface.adapters.system.host import Host
     from edgeface.adapters.system.watchdog import ProgressWatchdog, Systemd, SystemdNotifier
 
-    stream, models = EventStream(), open_vision(settings)
+    stream, measures, models = EventStream(), Measures(), open_vision(settings)
     keys = open_keys(settings, create=True)
     clock = system_clock(audit_reader(settings, keys).newest_time())
     store = open_gallery(settings, keys)
     audit = open_audit(settings, keys)
     gallery = LiveGallery(store, models.embedder.model, identity_rule(settings, models), clock)
-    recorder = Recorder(audit, clock, [stream.publish, *listeners])
+    recorder = Recorder(audit, clock, [stream.publish, measures.event, *listeners])
     watchdog = ProgressWatchdog(["camera", "vision"], PROGRESS_S, clock)
     if process is not None:
         process.wait_ready()
@@ -248,7 +254,7 @@ def _build(
     loop = DoorLoop(vision_of(models), gallery, door, recorder, clock, rules, SystemRandom())
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
-        process, door, resilient_camera(settings, report), loop,
+        process, door, resilient_camera(settings, report), loop, measures, Host(),
     )  # fmt: skip
 
 

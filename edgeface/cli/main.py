@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "enroll": ("enroll", "Enrol a person from the camera, photos or a clip."),
     "gallery": ("gallery", "See, remove and export the enrolled people."),
     "door": ("door", "Test, lock and look at the door."),
+    "top": ("top", "Watch the running door live."),
     "config": ("config", "Check, explain and show the settings."),
     "replay": ("replay", "Run the door's own loop over recorded input."),
     "audit": ("audit", "List, verify and export what happened at the door."),

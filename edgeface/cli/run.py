@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from edgeface.app import logs, wiring
-from edgeface.app.daemon import Daemon
+from edgeface.app.daemon import Daemon, Service
+from edgeface.app.observing import Observer
 from edgeface.app.settings import load_settings
+from edgeface.app.wiring_metrics import Exports
 from edgeface.cli.output import ConfigOption, examples
 from edgeface.cli.starting import require_startable
 from edgeface.control.operations import operations
@@ -51,14 +53,16 @@ def run(
     parts.append(wiring.build(settings, [told], report))
     faults = logs.logger("control")
 
-    def services(daemon: Daemon) -> list[ControlServer]:
+    def services(daemon: Daemon) -> list[Service]:
+        metrics = logs.logger("metrics")
         return [
+            Exports(settings, Observer(daemon).metrics, lambda sentence: metrics.warning("metrics", sentence=sentence)),
             ControlServer(
                 settings.control_socket,
                 operations(daemon),
                 group=group_id(settings.control.group),
                 on_fault=lambda e: faults.error("request failed", exc_info=e),
-            )
+            ),
         ]
 
     Daemon(parts[0], services).run()

@@ -13,9 +13,10 @@ from typing import Any
 from edgeface import __version__
 from edgeface.app import wiring, wiring_tools
 from edgeface.app.daemon import Daemon
-from edgeface.app.door_loop import View
 from edgeface.app.enrolment import Enroller
+from edgeface.app.observing import Observer
 from edgeface.app.registration import NewPerson, register
+from edgeface.app.view import View
 from edgeface.control.server import Operation
 from edgeface.domain.door_rules import Mode
 from edgeface.domain.errors import ControlError, DoorError, EdgefaceError
@@ -31,6 +32,7 @@ def operations(daemon: Daemon) -> dict[str, Operation]:
     o = Operations(daemon)
     return {
         "status": o.status,
+        "measures": o.measures,
         "events": o.events,
         "view": o.view,
         "door.test": o.door_test,
@@ -78,6 +80,11 @@ class Operations:
             "audit_fault": p.recorder.fault,
             "hint": None if view is None else view.hint,
         }
+
+    def measures(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Counters since the start; two readings give the rates."""
+        _only(arguments)
+        return Observer(self._daemon).report()
 
     def _door_status(self) -> dict[str, Any]:
         try:
