@@ -14,6 +14,9 @@ from edgeface.app.capture import NewestFrame, capture
 from edgeface.app.free_access import FreeAccess
 from edgeface.app.logs import logger
 from edgeface.app.machine import MachineWatch
+from edgeface.app.reloading import Reloads
+from edgeface.app.rules import timetable_of
+from edgeface.app.settings import Settings
 from edgeface.app.supervise import Worker, WorkerFailed
 from edgeface.app.wiring import Parts
 from edgeface.domain.errors import DoorUnavailable, EdgefaceError
@@ -43,6 +46,7 @@ class Daemon:
         self.log = logger("daemon")
         self.slot = NewestFrame()
         self.frame_hook: Callable[[Frame], None] | None = None
+        self.reloads: Reloads | None = None  # where there is something to read anew
         self.started_s = parts.clock.monotonic_s()
         self.first_frame_s: float | None = None
         self.frames = 0
@@ -68,6 +72,7 @@ class Daemon:
         """Until a signal, `stop`, or the end of a recording. Raises what made it end, where something did."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signalled)
+        signal.signal(signal.SIGHUP, self._asked_to_reload)
         try:
             self._start()
             while self._cause is None:
@@ -87,6 +92,16 @@ class Daemon:
         """Only a note, seen within TICK_S: the handler runs inside the main thread's own wait, whose lock `stop` would
         want as well."""
         self._cause = self._cause or signal.Signals(number).name
+
+    def _asked_to_reload(self, _: int, __: object) -> None:
+        if self.reloads is not None:
+            self.reloads.ask()
+
+    def take_over(self, settings: Settings) -> None:
+        """Settings that changed while this runs; by the main thread."""
+        self.parts.settings = settings
+        door = settings.door
+        self._free_access.change(timetable_of(settings), door.free_schedule, door.first_person_in)
 
     # -- start and stop -------------------------------------------------------------------------------------------
 
@@ -222,6 +237,8 @@ class Daemon:
             self._next_gallery_s = now + GALLERY_S
             self.parts.recorder.retry()
             self.refresh_gallery()
+        if self.reloads is not None:
+            self.reloads.tick()
         self._free_access.tick()
         if now >= self._next_mode_s:
             self._next_mode_s = now + MODE_S

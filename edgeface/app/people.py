@@ -65,6 +65,16 @@ class LiveGallery:
             self._snapshot = after
         return self._newly_damaged(before, after)
 
+    def change(self, rule: IdentityRule) -> None:
+        """Another threshold's rule, at once. Raises GalleryError, StorageError: then the one in force stays."""
+        with self._refreshing:
+            before, self._rule = self._rule, rule
+            try:
+                self._snapshot = self._load()
+            except BaseException:
+                self._rule = before
+                raise
+
     def refused_records(self) -> list[Event]:
         """One event for each record that doesn't authenticate now; for the start."""
         now = self._clock.monotonic_s()

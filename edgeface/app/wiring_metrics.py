@@ -41,6 +41,13 @@ class Exports:
             else:
                 self._running.append(export)
 
+    def change(self, settings: Settings) -> None:
+        """Other settings; the export begins anew where they are about it."""
+        before, self._settings = self._settings.metrics, settings
+        if settings.metrics != before:
+            self.stop()
+            self.start()
+
     def stop(self) -> None:
         while self._running:
             self._running.pop().stop()

@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gallery": ("gallery", "See, remove and export the enrolled people."),
     "door": ("door", "Test, lock and look at the door."),
     "top": ("top", "Watch the running door live."),
-    "config": ("config", "Check, explain and show the settings."),
+    "config": ("config", "Check, explain, show and reload the settings."),
     "replay": ("replay", "Run the door's own loop over recorded input."),
     "audit": ("audit", "List, verify and export what happened at the door."),
     "bench": ("bench", "Measure speed and memory on this machine."),

@@ -9,7 +9,8 @@ import typer
 from edgeface.app import logs, wiring
 from edgeface.app.daemon import Daemon, Service
 from edgeface.app.observing import Observer
-from edgeface.app.settings import load_settings
+from edgeface.app.reloading import Reloads, Taker
+from edgeface.app.settings import Settings, read_settings
 from edgeface.app.wiring_metrics import Exports
 from edgeface.cli.output import ConfigOption, examples
 from edgeface.cli.starting import require_startable
@@ -34,7 +35,8 @@ def run(
     process itself, under a guard that locks when that dies. A recording as camera ends it."""
     if parent_pid:
         wiring.end_with_parent(parent_pid)
-    settings = load_settings(config)
+    loaded = read_settings(config)
+    settings = loaded.settings
     require_startable(settings)
     refuse_second(settings.control_socket)
     logs.setup(settings.log.format, settings.log.level)
@@ -51,12 +53,16 @@ def run(
         (camera_log.warning if level == "warning" else camera_log.debug)("camera", sentence=str(error))
 
     parts.append(wiring.build(settings, [told], report))
-    faults = logs.logger("control")
+    faults, metrics = logs.logger("control"), logs.logger("metrics")
+    exports: list[Exports] = []
+
+    def unexported(sentence: str) -> None:
+        metrics.warning("metrics", sentence=sentence)
 
     def services(daemon: Daemon) -> list[Service]:
-        metrics = logs.logger("metrics")
+        exports.append(Exports(settings, Observer(daemon).metrics, unexported))
         return [
-            Exports(settings, Observer(daemon).metrics, lambda sentence: metrics.warning("metrics", sentence=sentence)),
+            exports[0],
             ControlServer(
                 settings.control_socket,
                 operations(daemon),
@@ -65,4 +71,19 @@ def run(
             ),
         ]
 
-    Daemon(parts[0], services).run()
+    daemon = Daemon(parts[0], services)
+
+    def take_over(changed: Settings) -> None:
+        logs.setup(changed.log.format, changed.log.level)
+        daemon.take_over(changed)
+        exports[0].change(changed)
+
+    daemon.reloads = Reloads(
+        settings,
+        lambda: read_settings(loaded.file or config).settings,  # a file that is gone is an error, and no defaults
+        lambda changed: wiring.identity_rule(changed, parts[0].models),
+        Taker(parts[0].loop.change, parts[0].gallery.change, take_over),
+        parts[0].recorder.record,
+        parts[0].clock,
+    )
+    daemon.run()

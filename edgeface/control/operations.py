@@ -40,6 +40,7 @@ def operations(daemon: Daemon) -> dict[str, Operation]:
         "door.mode": o.door_mode,
         "enrol": o.enrol,
         "gallery.reload": o.gallery_reload,
+        "settings.reload": o.settings_reload,
         "stop": o.stop,
     }
 
@@ -159,6 +160,14 @@ class Operations:
         self._daemon.refresh_gallery()
         snapshot = self._parts.gallery.now
         return {"people": len(snapshot.people), "templates": snapshot.matrix.templates}
+
+    def settings_reload(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        _only(arguments)
+        reloads = self._daemon.reloads
+        if reloads is None:
+            raise ControlError("This daemon has no settings to read anew.")
+        change = reloads.wait()
+        return {"changed": list(change.changed), "refused": list(change.refused)}
 
     def stop(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Answers first: stopping closes every connection."""
