@@ -12,8 +12,9 @@ from typing import Protocol
 from edgeface import __version__
 from edgeface.app.capture import NewestFrame, capture
 from edgeface.app.free_access import FreeAccess
+from edgeface.app.health import Alarms, Health
 from edgeface.app.logs import logger
-from edgeface.app.machine import MachineWatch
+from edgeface.app.machine import MachineWatch, Reading
 from edgeface.app.reloading import Reloads
 from edgeface.app.rules import timetable_of
 from edgeface.app.settings import Settings
@@ -51,7 +52,12 @@ class Daemon:
         self.first_frame_s: float | None = None
         self.frames = 0
         self.camera_ok = False
-        self.machine = MachineWatch(parts.machine, parts.settings.state_dir, lambda _: None)
+        self.alarms = Alarms(parts.recorder.record, parts.clock)
+        self.health = Health(parts.settings, self.alarms, parts.clock)
+        self.machine = MachineWatch(parts.machine, parts.settings.state_dir, self._machine_read)
+        self.lasted: Callable[[], None] = lambda: None  # called once, when this start has gone well for long enough
+        self._has_lasted = False
+        self._looked_s = float("-inf")
         self._services = list(services(self))
         self._cause: str | None = None
         self._failure: EdgefaceError | None = None
@@ -100,6 +106,7 @@ class Daemon:
     def take_over(self, settings: Settings) -> None:
         """Settings that changed while this runs; by the main thread."""
         self.parts.settings = settings
+        self.health.change(settings)
         door = settings.door
         self._free_access.change(timetable_of(settings), door.free_schedule, door.first_person_in)
 
@@ -191,6 +198,9 @@ class Daemon:
                 continue
             if self.first_frame_s is None:
                 self.first_frame_s, self.camera_ok = frame.captured_s, True
+            if 0 <= frame.captured_s - self._looked_s < self.health.period_s:
+                continue  # too hot to look at all of them
+            self._looked_s = frame.captured_s
             self.frames += 1
             hook = self.frame_hook
             if hook is not None:
@@ -245,7 +255,16 @@ class Daemon:
             self._ask_mode()
         if not self.slot.ended and not self._workers[0].alive:
             self.parts.watchdog.progress("camera")  # its failure is handled elsewhere; the vision still counts
+        if not self.slot.ended:
+            self.health.hung(self.parts.watchdog.late(now))
         self.parts.systemd.feed(self.parts.watchdog)
+
+    def _machine_read(self, reading: Reading) -> None:
+        self.health.heard(reading)
+        lasting_s = self.parts.settings.health.lasting_min * 60
+        if not self._has_lasted and self.parts.clock.monotonic_s() - self.started_s >= lasting_s:
+            self._has_lasted = True
+            self.lasted()
 
     def _collect_door_events(self) -> None:
         events = self.parts.door.poll_events()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from edgeface import __version__
@@ -105,6 +106,7 @@ class Observer:
             _gauge("edgeface_gallery_damaged", "Records that do not authenticate.", len(now.damaged)),
             _gauge("edgeface_gallery_version", "Rises with every change of the gallery.", now.version),
             _gauge("edgeface_audit_ok", "1 while the audit log is durable.", p.recorder.fault is None),
+            _standing("edgeface_alarm", "Alarms of the device that stand.", d.alarms.standing),
             *self._of_door(),
         ]
         known = {
@@ -124,11 +126,10 @@ class Observer:
             status = self._parts.door.status()
         except EdgefaceError:
             return [_gauge(reachable.name, reachable.help, False)]
-        alarms = tuple(Sample(1.0, (alarm,)) for alarm in status.alarms)
         return [
             reachable,
             _gauge("edgeface_door_locked", "1 while the door is locked.", status.locked),
-            Metric("edgeface_door_alarm", "Alarms of the door that stand.", "gauge", alarms, ("alarm",)),
+            _standing("edgeface_door_alarm", "Alarms of the door that stand.", status.alarms),
         ]
 
 
@@ -138,6 +139,10 @@ def _gauge(name: str, told: str, value: float) -> Metric:
 
 def _counter(name: str, told: str, value: float) -> Metric:
     return Metric(name, told, "counter", (Sample(float(value)),))
+
+
+def _standing(name: str, told: str, alarms: Iterable[str]) -> Metric:
+    return Metric(name, told, "gauge", tuple(Sample(1.0, (alarm,)) for alarm in alarms), ("alarm",))
 
 
 def _counted(name: str, told: str, counts: Any, label: str) -> Metric:

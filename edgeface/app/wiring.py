@@ -219,7 +219,7 @@ def build(settings: Settings, listeners: Iterable[Listener], report: Callable[[s
     """Everything but threads. Raises what any part raises: a daemon that can't be safe doesn't start."""
     rules = rules_of(settings)
     open_camera(settings)  # only made, not opened: a source that means nothing is said before anything starts
-    process = door_process(settings) if _starts_door(settings) else None
+    process = door_process(settings) if starts_door(settings) else None
     try:
         if process is not None:
             process.launch()  # it comes up while the models are loaded
@@ -258,5 +258,5 @@ def _build(
     )  # fmt: skip
 
 
-def _starts_door(settings: Settings) -> bool:
+def starts_door(settings: Settings) -> bool:
     return settings.door.driver != "recording" and settings.starts_door_process

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edgeface.app import logs, wiring
+from edgeface.app import logs, wiring, wiring_safe
 from edgeface.app.daemon import Daemon, Service
 from edgeface.app.observing import Observer
 from edgeface.app.reloading import Reloads, Taker
-from edgeface.app.settings import Settings, read_settings
+from edgeface.app.safe_mode import SafeMode
+from edgeface.app.settings import Loaded, Settings, read_settings
 from edgeface.app.wiring_metrics import Exports
 from edgeface.cli.output import ConfigOption, examples
 from edgeface.cli.starting import require_startable
 from edgeface.control.operations import operations
-from edgeface.control.server import ControlServer, group_id, refuse_second
-from edgeface.domain.errors import CameraError
+from edgeface.control.safe_operations import safe_operations
+from edgeface.control.server import ControlServer, Operation, group_id, refuse_second
+from edgeface.domain.errors import CameraError, ConfigError, EdgefaceError, KeyRejected
 from edgeface.domain.events import Event
 
+FOR_A_PERSON = (KeyRejected.exit_code, ConfigError.exit_code)  # starting again mends none of these
 app = typer.Typer(help="Run the door: camera, decision, relay.")
 
 
@@ -40,8 +44,44 @@ def run(
     require_startable(settings)
     refuse_second(settings.control_socket)
     logs.setup(settings.log.format, settings.log.level)
-    log = logs.logger("door")
-    camera_log = logs.logger("camera")
+    starts = wiring_safe.start_count(settings)
+    starts.begin()
+    try:
+        if 0 < settings.health.safe_mode_starts <= starts.failed:
+            if not _safe_mode(settings, starts.failed):
+                starts.lasted()
+                return
+            loaded = read_settings(config)  # somebody may have mended them meanwhile
+        daemon = _build(loaded, config)
+        daemon.lasted = starts.lasted
+        daemon.run()
+    except EdgefaceError as e:
+        if e.exit_code in FOR_A_PERSON:
+            starts.does_not_count()
+        raise
+    starts.lasted()
+
+
+def _safe_mode(settings: Settings, failed_starts: int) -> bool:
+    """Whether it is time to try again."""
+    parts = wiring_safe.build_safe(settings, [lambda event: logs.log_event(logs.logger("door"), event)])
+    return SafeMode(parts, failed_starts, lambda safe: [_control(settings, safe_operations(safe))]).run()
+
+
+def _control(settings: Settings, found: dict[str, Operation]) -> ControlServer:
+    faults = logs.logger("control")
+    return ControlServer(
+        settings.control_socket,
+        found,
+        group=group_id(settings.control.group),
+        on_fault=lambda e: faults.error("request failed", exc_info=e),
+    )
+
+
+def _build(loaded: Loaded, config: Path | None) -> Daemon:
+    settings = loaded.settings
+    log, camera_log, metrics = logs.logger("door"), logs.logger("camera"), logs.logger("metrics")
+    exports: list[Exports] = []
     parts: list[wiring.Parts] = []
 
     def told(event: Event) -> None:
@@ -53,8 +93,6 @@ def run(
         (camera_log.warning if level == "warning" else camera_log.debug)("camera", sentence=str(error))
 
     parts.append(wiring.build(settings, [told], report))
-    faults, metrics = logs.logger("control"), logs.logger("metrics")
-    exports: list[Exports] = []
 
     def unexported(sentence: str) -> None:
         metrics.warning("metrics", sentence=sentence)
@@ -63,12 +101,7 @@ def run(
         exports.append(Exports(settings, Observer(daemon).metrics, unexported))
         return [
             exports[0],
-            ControlServer(
-                settings.control_socket,
-                operations(daemon),
-                group=group_id(settings.control.group),
-                on_fault=lambda e: faults.error("request failed", exc_info=e),
-            ),
+            _control(settings, operations(daemon)),
         ]
 
     daemon = Daemon(parts[0], services)
@@ -86,4 +119,4 @@ def run(
         parts[0].recorder.record,
         parts[0].clock,
     )
-    daemon.run()
+    return daemon

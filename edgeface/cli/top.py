@@ -106,6 +106,7 @@ def _facts(status: dict[str, Any], before: Report, now: Report) -> list[tuple[st
         ("audit log", status["audit_fault"] or "fine"),
         ("queues", ", ".join(f"{queue} {n}" for queue, n in now["queues"].items())),
         ("machine", _machine(machine)),
+        *((f"ALARM {alarm}", sentence) for alarm, sentence in status["alarms"].items()),
         ("running for", f"{status['uptime_s']:.0f} s, version {status['version']}"),
     ]  # fmt: skip
 

@@ -25,3 +25,22 @@ class SettingsRefused(Event):
 
     kind: ClassVar[str] = "settings_refused"
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmStarted(Event):
+    """`alarm` is one of ALARM_NAMES; `detail` a sentence: what is the case, and what to do."""
+
+    kind: ClassVar[str] = "alarm_started"
+    alarm: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmEnded(Event):
+    kind: ClassVar[str] = "alarm_ended"
+    alarm: str
+    after_s: float
+
+
+ALARM_NAMES = ("overheating", "power", "disk_low", "clock", "vision_hung", "camera_hung", "safe_mode")

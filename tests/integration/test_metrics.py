@@ -139,12 +139,13 @@ def test_the_live_view_shows_what_stands() -> None:
     }  # fmt: skip
     status = {
         "version": "1", "door_name": "front", "uptime_s": 12.0, "audit_fault": None,
+        "alarms": {"clock": "The clock is wrong."},
         "camera": {"ok": False, "name": "cam"}, "gallery": {"people": 1, "templates": 2, "damaged": {}},
         "door": {"reachable": True, "locked": False, "held_by": "fire", "mode": "normal", "alarms": ["fire"]},
     }  # fmt: skip
     console = Console(width=160, file=StringIO())
     console.print(view(status, before, now))
     shown = console.file.getvalue()
-    for part in ("UNLOCKED by fire", "ALARM: fire", "NO PICTURE", "15.0 looked at", "stalled 2", "61 °C",
+    for part in ("UNLOCKED by fire", "ALARM clock", "ALARM: fire", "NO PICTURE", "15.0 looked at", "stalled 2", "61 °C",
                  "undervoltage", "5 MiB of disk", "detect", "granted", "Ada \\x1b[31m"):  # fmt: skip
         assert part in shown, shown
