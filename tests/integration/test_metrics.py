@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 import urllib.request
 from io import StringIO
 from pathlib import Path
@@ -113,6 +114,21 @@ def test_a_file_that_cant_be_written_is_said_once(tmp_path: Path) -> None:
     file.write()
     assert len(said) == 1
     assert "can't be written" in said[0]
+
+
+def test_an_export_follows_settings_that_are_reloaded(tmp_path: Path) -> None:
+    exports, first, second = Exports(Settings(), lambda: ONE, lambda _: None), tmp_path / "a.prom", tmp_path / "b.prom"
+    exports.start()
+    for path in (first, second):
+        exports.change(Settings(metrics={"textfile": path}))
+        for _ in range(200):
+            if path.exists():
+                break
+            time.sleep(0.05)
+        assert "edgeface_frames_total" in path.read_text()
+    assert not first.exists()
+    exports.change(Settings())
+    assert not second.exists()
 
 
 def test_nothing_is_exported_unless_it_is_wanted() -> None:
