@@ -13,10 +13,14 @@ from edgeface import __version__
 from edgeface.app.capture import NewestFrame, capture
 from edgeface.app.door_mode import DoorMode
 from edgeface.app.free_access import FreeAccess
+from edgeface.app.health import Alarms, Health
 from edgeface.app.logs import logger
+from edgeface.app.machine import MachineWatch, Reading
+from edgeface.app.reloading import Reloads
+from edgeface.app.rules import timetable_of
+from edgeface.app.settings import Settings
 from edgeface.app.supervise import Worker, WorkerFailed
 from edgeface.app.wiring import Parts
-from edgeface.app.wiring_site import not_here
 from edgeface.domain.errors import DoorUnavailable, EdgefaceError
 from edgeface.domain.events import (
     CameraLost,
@@ -26,7 +30,7 @@ from edgeface.domain.events import (
     DoorProcessRecovered,
     Event,
 )
-from edgeface.domain.types import Frame
+from edgeface.domain.types import Decision, Frame, Grant
 
 TICK_S = 0.1  # how late a door event is recorded; the pulse itself is the door process's business
 GALLERY_SHARE = 10  # a large gallery is read again at most so many times as seldom as it takes: recognition goes first
@@ -51,10 +55,17 @@ class Daemon:
         self.log = logger("daemon")
         self.slot = NewestFrame()
         self.frame_hook: Callable[[Frame], None] | None = None
+        self.reloads: Reloads | None = None  # where there is something to read anew
         self.started_s = parts.clock.monotonic_s()
         self.first_frame_s: float | None = None
         self.frames = 0
         self.camera_ok = False
+        self.alarms = Alarms(parts.recorder.record, parts.clock)
+        self.health = Health(parts.settings, self.alarms, parts.clock)
+        self.machine = MachineWatch(parts.machine, parts.settings.state_dir, self._machine_read)
+        self.lasted: Callable[[], None] = lambda: None  # called once, when this start has gone well for long enough
+        self._has_lasted = False
+        self._looked_s = float("-inf")
         self._services = list(services(self))
         self._cause: str | None = None
         self._failure: EdgefaceError | None = None
@@ -68,6 +79,7 @@ class Daemon:
         self._workers = [
             Worker("camera", self._camera_work, parts.clock, self._worker_failed),
             Worker("vision", self._vision_work, parts.clock, self._worker_failed),
+            Worker("machine", self.machine.work, parts.clock, self._worker_failed),
         ]
         self._door_keeper = Worker("door process", self._door_work, parts.clock, self._worker_failed)
         for name, work in parts.site.workers if parts.site is not None else ():
@@ -77,6 +89,7 @@ class Daemon:
         """Until a signal, `stop`, or the end of a recording. Raises what made it end, where something did."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signalled)
+        signal.signal(signal.SIGHUP, self._asked_to_reload)
         try:
             self._start()
             while self._cause is None:
@@ -96,6 +109,17 @@ class Daemon:
         """Only a note, seen within TICK_S: the handler runs inside the main thread's own wait, whose lock `stop` would
         want as well."""
         self._cause = self._cause or signal.Signals(number).name
+
+    def _asked_to_reload(self, _: int, __: object) -> None:
+        if self.reloads is not None:
+            self.reloads.ask()
+
+    def take_over(self, settings: Settings) -> None:
+        """Settings that changed while this runs; by the main thread."""
+        self.parts.settings = settings
+        self.health.change(settings)
+        door = settings.door
+        self._free_access.change(timetable_of(settings), door.free_schedule, door.first_person_in)
 
     # -- start and stop -------------------------------------------------------------------------------------------
 
@@ -190,12 +214,20 @@ class Daemon:
                 continue
             if self.first_frame_s is None:
                 self.first_frame_s, self.camera_ok = frame.captured_s, True
+            if 0 <= frame.captured_s - self._looked_s < self.health.period_s:
+                continue  # too hot to look at all of them
+            self._looked_s = frame.captured_s
             self.frames += 1
             hook = self.frame_hook
             if hook is not None:
                 hook(frame)
             else:
-                loop.step(frame)
+                self._measure(frame, loop.step(frame))
+
+    def _measure(self, frame: Frame, decision: Decision | None) -> None:
+        granted = isinstance(decision, Grant)
+        age_s = self.parts.clock.monotonic_s() - frame.captured_s if granted else None
+        self.parts.measures.frame(self.parts.loop.timings, age_s)
 
     def _door_work(self, stop: threading.Event) -> None:
         """A thread of its own, not the tick: the main thread waits for the disk and for the door process itself, and a
@@ -232,11 +264,22 @@ class Daemon:
             self.refresh_gallery()
             took_s = self.parts.clock.monotonic_s() - now
             self._next_gallery_s = now + max(GALLERY_S, GALLERY_SHARE * took_s)
+        if self.reloads is not None:
+            self.reloads.tick()
         self._free_access.tick()
         self._mode.tick()
         if not self.slot.ended and not self._workers[0].alive:
             self.parts.watchdog.progress("camera")  # its failure is handled elsewhere; the vision still counts
+        if not self.slot.ended:
+            self.health.hung(self.parts.watchdog.late(now))
         self.parts.systemd.feed(self.parts.watchdog)
+
+    def _machine_read(self, reading: Reading) -> None:
+        self.health.heard(reading)
+        lasting_s = self.parts.settings.health.lasting_min * 60
+        if not self._has_lasted and self.parts.clock.monotonic_s() - self.started_s >= lasting_s:
+            self._has_lasted = True
+            self.lasted()
 
     def _collect_door_events(self) -> None:
         events = self.parts.door.poll_events()
@@ -245,11 +288,6 @@ class Daemon:
             if isinstance(event, DoorProcessRecovered):
                 self._mode.door_process_recovered()
         self.parts.recorder.record(events)
-
-    def refuse_local(self) -> None:
-        """Raises EnrolmentError where this door's people are a site's."""
-        if self.parts.site is not None:
-            raise not_here()
 
     def refresh_gallery(self) -> None:
         """Takes over changes of the gallery; a gallery that can't be read leaves the one in force."""

@@ -117,6 +117,14 @@ class Executor:
         """What the door process reported; from any thread, taken note of by the loop's own."""
         self._told.append((self._clock.monotonic_s(), event))
 
+    def change(self, rules: Rules) -> None:
+        """Other rules from now on; the pulse that runs keeps its length. By the loop's own thread."""
+        self._rules = rules
+        self._failures.change(rules.failures)
+        self._spoofs.change(rules.spoofs)
+        self._cooldown.change(rules.cooldown_s)
+        self._passback.change(rules.passback)
+
     def passback_s(self, person: str, now_s: float) -> float:
         """How long a hard anti-passback still refuses this person."""
         self._take_note()

@@ -81,6 +81,18 @@ class LiveGallery:
             return snapshot
         return replace(snapshot, people={i: p for i, p in snapshot.people.items() if i not in gone})
 
+    def change(self, rule: IdentityRule) -> None:
+        """Another threshold's rule, at once. Raises GalleryError, StorageError: then the one in force stays."""
+        with self._refreshing:
+            before, self._rule = self._rule, rule
+            try:
+                after = self._load()
+            except BaseException:
+                self._rule = before
+                raise
+            with self._swapping:
+                self._snapshot = self._without_gone(after)
+
     def refused_records(self) -> list[Event]:
         """One event for each record that doesn't authenticate now; for the start."""
         now = self._clock.monotonic_s()

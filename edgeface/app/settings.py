@@ -31,6 +31,7 @@ from edgeface.app.settings_groups import (
 )
 from edgeface.app.settings_mqtt import Mqtt
 from edgeface.app.settings_sources import PREFIX, Sources
+from edgeface.app.settings_system import Health, Metrics
 from edgeface.domain.errors import ConfigError
 from edgeface.domain.schedule import ALWAYS, time_zone
 
@@ -62,6 +63,8 @@ class Settings(BaseSettings):
     audit: Audit = Field(default_factory=Audit, description="The record of what happened.")
     control: Control = Field(default_factory=Control, description="How other programs reach the running daemon.")
     mqtt: Mqtt = Field(default_factory=Mqtt, description="The site that the door belongs to, through its broker.")
+    metrics: Metrics = Field(default_factory=Metrics, description="Numbers for Prometheus.")
+    health: Health = Field(default_factory=Health, description="How it looks after itself.")
     log: Log = Field(default_factory=Log, description="What the daemon says about itself.")
     schedule: tuple[Schedule, ...] = Field((), description="Weekly hours that gallery records refer to by name.")
 

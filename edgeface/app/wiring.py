@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from edgeface.app.door_loop import DoorLoop
+from edgeface.app.machine import Machine, UnknownMachine
+from edgeface.app.measures import Measures
 from edgeface.app.people import IdentityRule, LiveGallery
 from edgeface.app.recorder import EventStream, Listener, Recorder
 from edgeface.app.rules import Rules, budget_of, rules_of
@@ -211,6 +213,8 @@ class Parts:
     camera: ResilientCamera
     loop: DoorLoop
     site: Site | None = None
+    measures: Measures = field(default_factory=Measures)
+    machine: Machine = field(default_factory=UnknownMachine)
 
 
 def build(
@@ -222,7 +226,7 @@ def build(
     """Everything but threads. Raises what any part raises: a daemon that can't be safe doesn't start."""
     rules = rules_of(settings)
     open_camera(settings)  # only made, not opened: a source that means nothing is said before anything starts
-    process = door_process(settings) if _starts_door(settings) else None
+    process = door_process(settings) if starts_door(settings) else None
     try:
         if process is not None:
             process.launch()  # it comes up while the models are loaded
@@ -241,17 +245,18 @@ def _build(
     process: DoorProcess | None,
     link_report: Callable[[str, LinkUnavailable | None], None],
 ) -> Parts:
+    from edgeface.adapters.system.host import Host
     from edgeface.adapters.system.watchdog import ProgressWatchdog, Systemd, SystemdNotifier
     from edgeface.app.wiring_site import build_site, tell_site
 
-    stream, models = EventStream(), open_vision(settings)
+    stream, measures, models, host = EventStream(), Measures(), open_vision(settings), Host()
     keys = open_keys(settings, create=True)
     clock = system_clock(audit_reader(settings, keys).newest_time())
     store = open_gallery(settings, keys)
     audit = open_audit(settings, keys)
     gallery = LiveGallery(store, models.embedder.model, identity_rule(settings, models), clock)
     sites: list[Site] = []
-    recorder = Recorder(audit, clock, [stream.publish, tell_site(sites), *listeners])
+    recorder = Recorder(audit, clock, [stream.publish, measures.event, tell_site(sites), *listeners])
     watchdog = ProgressWatchdog(["camera", "vision"], PROGRESS_S, clock)
     if process is not None:
         process.wait_ready()
@@ -259,25 +264,16 @@ def _build(
     loop = DoorLoop(vision_of(models), gallery, door, recorder, clock, rules, SystemRandom())
     site = build_site(
         settings, store, keys, gallery, door, recorder, audit, clock, models.embedder.model, loop.named,
-        link_report, lambda: host_report(settings),
+        link_report, lambda: asdict(host.status(settings.state_dir)),
     )  # fmt: skip
     if site is not None:
         sites.append(site)
         loop.gate = site.gate
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
-        process, door, resilient_camera(settings, report), loop, site,
+        process, door, resilient_camera(settings, report), loop, site, measures, host,
     )  # fmt: skip
 
 
-def host_report(settings: Settings) -> dict[str, object]:
-    """How the board is, for telemetry."""
-    from dataclasses import asdict
-
-    from edgeface.adapters.system.host import Host
-
-    return asdict(Host().status(settings.state_dir))
-
-
-def _starts_door(settings: Settings) -> bool:
+def starts_door(settings: Settings) -> bool:
     return settings.door.driver != "recording" and settings.starts_door_process

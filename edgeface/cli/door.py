@@ -117,6 +117,7 @@ def _rows(s: dict[str, Any]) -> list[tuple[str, str]]:
         ("people", f"{gallery['people']} with {gallery['templates']} templates, {len(gallery['damaged'])} damaged"),
         ("threshold", s["threshold"]["sentence"]),
         ("audit log", s["audit_fault"] or "fine"),
+        *((f"ALARM {alarm}", sentence) for alarm, sentence in s["alarms"].items()),
         *_site(s.get("site")),
         ("running for", f"{s['uptime_s']:.0f} s, version {s['version']}"),
     ]
