@@ -245,6 +245,44 @@ def test_a_lost_site_comes_back_from_its_backup_and_the_broker(field: Field) -> 
     assert door.refused == []
 
 
+def test_software_without_edgeface_enrols_with_the_example(field: Field) -> None:
+    """docs/examples/enrol_photo.py: an admin with the role enrol and nothing else."""
+    door = field.door("front")
+    offer, answer = field.folder / "hr.offer", field.folder / "hr.answer"
+    field.admin("site", "join", "HR system", "--offer", offer, site="hr")
+    field.admin("admin", "add", offer, "--role", "enrol", "--answer", answer, "--yes")
+    field.admin("site", "accept", answer, site="hr")
+    shutil.copy(field.home.broker_folder / "acl", field.folder / "broker" / "acl")
+    field.broker.reload()
+    service = Service(field)
+    try:
+        example = CONFIG.parents[1] / "docs" / "examples" / "enrol_photo.py"
+        command = [sys.executable, str(example), str(field.folder / "hr"), "Grace Hopper", str(portrait())]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE_S, check=False)
+        assert (said.returncode, said.stdout) == (0, "enrolled\n"), said
+        until(door, lambda: list(door.names.values()) == ["Grace Hopper"] and len(door.people) == 1)
+    finally:
+        service.end()
+
+
+@pytest.mark.skipif(shutil.which("mosquitto_pub") is None, reason="mosquitto_pub is not installed")
+def test_a_shell_enrols_with_the_example(field: Field) -> None:
+    door = field.door("front")
+    example = CONFIG.parents[1] / "docs" / "examples" / "enrol_photo.sh"
+    found = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = ["sh", str(example), str(field.folder / "site"), "Grace Hopper", str(portrait())]
+    said = subprocess.run(
+        command, capture_output=True, text=True, timeout=2 * PATIENCE_S, check=False, env={**os.environ, "PATH": found}
+    )
+    assert said.returncode == 0, said
+    assert said.stdout.startswith("sent as record ")
+    service = Service(field)
+    try:
+        until(door, lambda: said.stdout.split()[-1] in door.people)
+    finally:
+        service.end()
+
+
 def test_other_software_enrols_with_photos_by_one_message(field: Field) -> None:
     """`admin seal` makes it; mosquitto_pub would send it; the agent makes the template and answers."""
     door = field.door("front")
