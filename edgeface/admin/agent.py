@@ -113,7 +113,8 @@ class Agent:
 
     def _up(self, resumed: bool) -> None:
         """A broker that kept its sessions may have lost what it acknowledged last: it is asked what it retains."""
-        self.intake.unseen, self._asked_s = set(OWN), self._now_s()
+        self.intake.connected()
+        self._asked_s = self._now_s()
         if not resumed:
             self._answered.clear()
             if self._recovery is None:

@@ -39,6 +39,12 @@ class Intake:
         self._state, self._keys, self._link, self._now_s = state, keys, link, now_s
         self._requests, self._report = requests, report
         self.unseen: set[str] = set()  # of what the broker should retain of ours
+        self._had: dict[str, int] = {}  # the versions that it had acknowledged when this connection began
+
+    def connected(self) -> None:
+        """A connection begins: what the broker retains of ours is looked at again."""
+        self.unseen = set(OWN)
+        self._had = {name: self._state.journal.number(f"acknowledged {name}") for name in OWN}
 
     def take(self, message: ReceivedMessage) -> None:
         """Durable when it returns. Raises MessageRefused, StorageError."""
@@ -119,7 +125,7 @@ class Intake:
             return
         theirs = self._version(topic.name, message.payload)
         ours = state.roster.version if topic.name == "roster" else state.version
-        if theirs is not None and state.journal.number(f"acknowledged {topic.name}") <= theirs <= ours:
+        if theirs is not None and self._had.get(topic.name, 0) <= theirs <= ours:
             return
         if theirs is not None and theirs > ours:
             self._report(

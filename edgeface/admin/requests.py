@@ -57,10 +57,12 @@ class Requests:
                 raise MessageRefused(Refusal.NOT_ALLOWED)
             if self._templates is None or Role.ENROL not in state.roster.roles(state.agent.id):
                 return Reply(False, "no_models", "This site's agent doesn't take photos.")
+            standing = state.person(wanted.record)
+            if standing is not None and _is_done(standing, wanted, state.agent.id):
+                return Reply(True, version=standing.value.person.seq)  # before the agent ended without answering
             others = [state.open_row(r).value.person for r in state.journal.records()]
             photos = [(f"photo {n}", data) for n, data in enumerate(wanted.photos, 1)]
             made = self._templates(photos, others, wanted.record if wanted.saw else None)
-            standing = state.person(wanted.record)
             person = Person(
                 id=wanted.record,
                 name=wanted.name,
@@ -152,6 +154,11 @@ class Requests:
 def signed_person(person: Person, salt: bytes, site: str, admin: codec.Signer) -> bytes:
     """Raises MessageRefused (malformed) for a person that the protocol has no room for."""
     return codec.sign(codec.PERSON, PersonContent(person, salt), site, admin)
+
+
+def _is_done(standing: codec.Signed[PersonContent], wanted: PhotoEnrolment, agent: str) -> bool:
+    person = standing.value.person
+    return (standing.signer, person.seq, person.name) == (agent, wanted.saw + 1, wanted.name)
 
 
 def _seconds(ms: int | None) -> float | None:

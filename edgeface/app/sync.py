@@ -32,6 +32,7 @@ from edgeface.ports import LinkDown, LinkUp, ReceivedMessage, SubscriptionAnswer
 
 TURN_S = 0.1
 RETRY_S = 1.0  # how often what the disk refused is tried again
+ACKNOWLEDGE = 10  # at once: half of what a broker has on its way to a client
 ASK_SOON_S, ASK_S = 1.0, 20.0  # for a beacon: until the site has confirmed what is here, and after that
 
 
@@ -53,6 +54,7 @@ class SiteSync:
         self._next_ask_s = now
         self._changed = True  # since the standing was looked at
         self._standing: Standing = self._book.site.standing()
+        self._finished: list[ReceivedMessage] = []  # their effect is durable, or they were refused
         self._deferred: list[ReceivedMessage] = []  # what the disk refused: not acknowledged
         self._retry_at_s = 0.0
         self._link_down_told = False
@@ -93,6 +95,7 @@ class SiteSync:
         self._changed = True
         while not stop.is_set():
             self.turn(TURN_S)
+        self._acknowledge()
 
     def begin(self) -> None:
         """Before the link is started: what is subscribed to for good, and no shard of an earlier process."""
@@ -103,6 +106,8 @@ class SiteSync:
 
     def turn(self, timeout_s: float) -> bool:
         """One thing that came in, waiting for it at most so long, and what is due; whether anything came."""
+        if self._finished and not self._p.link.status().waiting_in:
+            self._acknowledge()
         item = self._p.link.receive(timeout_s)
         if isinstance(item, LinkUp):
             self._came_up(item)
@@ -150,7 +155,14 @@ class SiteSync:
             self._deferred.append(message)  # tried again when this worker is begun again
             raise
         else:
-            message.done()
+            self._finished.append(message)
+            if len(self._finished) >= ACKNOWLEDGE:
+                self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """The last first: acknowledgements go out in the order of arrival, so the link is woken once for all."""
+        while self._finished:
+            self._finished.pop().done()
 
     def _handle(self, message: ReceivedMessage) -> None:
         """Raises StorageError, GalleryError: then it had no effect."""
@@ -266,6 +278,7 @@ class SiteSync:
         return ASK_S if self._p.max_age_s is None else min(ASK_S, self._p.max_age_s / 4)
 
     def _retry(self, now: float) -> None:
+        """What the disk refused, and a mode that waits."""
         try:
             self._force.consider_mode()
         except (StorageError, GalleryError):

@@ -67,7 +67,11 @@ def read_passphrase(file: Path | None, *, confirm: bool = False) -> bytes:
 
 @contextmanager
 def desk_of(home: Home, templates: Templates | None = None) -> Iterator[Desk]:
-    with open_desk(home, now_s, templates=templates, report=lambda _level, sentence: say(f"note: {sentence}")) as desk:
+    def report(level: str, sentence: str) -> None:
+        if level != "warning":  # a message that was refused is the agent's business
+            say(f"{level}: {sentence}")
+
+    with open_desk(home, now_s, templates=templates, report=report) as desk:
         yield desk
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edgeface.admin import enrolments
-from edgeface.cli.admin_common import PassphraseOption, SiteOption, desk_of, now_s, open_home
+from edgeface.cli.admin_common import PassphraseOption, SiteOption, desk_of, now_s, open_home, say_published
 from edgeface.cli.admin_models import photo_templates
 from edgeface.cli.admin_records import bounds, read_photos, words
 from edgeface.cli.output import ConfigOption, examples, print_json
@@ -63,4 +63,5 @@ def seal(
             print_json({"topic": sealed.topic, "id": sealed.id, "record": wanted.record, "file": str(output)})
             return
         reply = desk.enrol(wanted)
+        say_published(desk)
     print_json({"record": wanted.record, "seq": reply.version, "reasons": [list(r) for r in reply.reasons]})

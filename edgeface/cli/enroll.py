@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeface.app import wiring, wiring_tools
+from edgeface.app import wiring, wiring_site, wiring_tools
 from edgeface.app.enrolment import ENOUGH_FRAMES, Enroller, Offered, Source
 from edgeface.app.people import LiveGallery
 from edgeface.app.registration import NewPerson, register
@@ -57,6 +57,7 @@ def enroll(
     if photo and clip:
         raise typer.BadParameter("Give photos or a clip, not both.")
     settings = load_settings(config)
+    wiring_site.refuse_enrolment(settings)
     known = rules_of(settings).timetable.names
     if schedule not in known:
         raise EnrolmentError(f"There is no schedule {schedule!r}.", f"The settings have: {', '.join(known)}.")

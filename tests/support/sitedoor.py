@@ -67,7 +67,11 @@ class SiteDoor:
         store = SqliteGallery(self.folder / "gallery.db", self.device_keys)
         packed = DoorMessages.pack_epochs({self.site.epoch.epoch: self.site.epoch})
         values = {"roster": self.site.roster_raw, "epochs": packed, "rotation": self.site.epoch.rotation_seed}
-        values |= {"roster-floor": str(self.site.roster_version).encode(), "manifest-floor": b"0"}
+        values |= {
+            "epoch": str(self.site.epoch.epoch).encode(),
+            "roster-floor": str(self.site.roster_version).encode(),
+            "manifest-floor": b"0",
+        }
         change = SiteChange(values=values, rotation_seed=self.site.epoch.rotation_seed)
         SiteMemory(store, self.device_keys).commit(change)
         store.close()

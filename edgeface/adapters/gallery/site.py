@@ -29,13 +29,18 @@ class SiteMemory:
     """Thread-safe, as the gallery is. Several processes may look; one daemon writes."""
 
     def __init__(self, gallery: SqliteGallery, keys: Keys) -> None:
-        """Raises StorageError."""
         self._gallery = gallery
         self._key = keys.secret("site state")
-        with gallery.reading("look for the site's state") as db:
-            there = db.execute("SELECT count(*) FROM sqlite_schema WHERE name IN ('site', 'site_record', "
-                               "'site_removal')").fetchone()[0]  # fmt: skip
-        self._there = there == 3
+        self._known_there = False
+
+    @property
+    def _there(self) -> bool:
+        """Whether this gallery has ever heard of a site; another process may have changed that a moment ago."""
+        if not self._known_there:
+            query = "SELECT count(*) FROM sqlite_schema WHERE name IN ('site', 'site_record', 'site_removal')"
+            with self._gallery.reading("look for the site's state") as db:
+                self._known_there = db.execute(query).fetchone()[0] == 3
+        return self._known_there
 
     def read(self) -> dict[str, bytes]:
         """Every value by name; empty where this device belongs to no site. Raises GalleryError where one was
@@ -128,4 +133,3 @@ class SiteMemory:
                 for statement in _SCHEMA.strip().split("\n"):
                     batch.db.execute(statement)
             yield batch
-        self._there = True

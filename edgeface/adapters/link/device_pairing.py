@@ -66,6 +66,7 @@ class DevicePairing:
             "roster-floor": str(value.roster_floor).encode(),
             "manifest-floor": str(value.manifest_floor).encode(),
             "epochs": DoorMessages.pack_epochs({epoch.epoch: epoch}),
+            "epoch": str(epoch.epoch).encode(),
             "rotation": epoch.rotation_seed,
             **self._mode(value, trust),
         }
