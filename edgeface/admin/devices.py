@@ -68,7 +68,8 @@ class Owner:
                 raise ConfigError(f"A door called {name} is here already.", "Give another name, or use device replace.")
             if offer.signer in roster.revoked:
                 raise ConfigError(
-                    "This device was removed from the site.", "Have it make new keys: edgeface pair --new."
+                    "This device was removed from the site.",
+                    "Have it leave and make new keys: edgeface pair --leave, then edgeface pair.",
                 )
             with self._standing() as standing:
                 manifest = standing.version

@@ -212,9 +212,9 @@ class Parts:
     door: Door
     camera: ResilientCamera
     loop: DoorLoop
-    site: Site | None = None
     measures: Measures = field(default_factory=Measures)
     machine: Machine = field(default_factory=UnknownMachine)
+    site: Site | None = None
 
 
 def build(
@@ -271,7 +271,7 @@ def _build(
         loop.gate = site.gate
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
-        process, door, resilient_camera(settings, report), loop, site, measures, host,
+        process, door, resilient_camera(settings, report), loop, measures, host, site,
     )  # fmt: skip
 
 

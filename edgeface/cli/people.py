@@ -49,6 +49,17 @@ def open_office(settings: Settings, *, create: bool) -> Iterator[Office]:
                 client.call("gallery.reload")
 
 
+def refuse_enrolment(settings: Settings) -> None:
+    """Before anything else is opened. Raises EnrolmentError where this door's people are a site's."""
+    if settings.gallery_path.exists():
+        keys = wiring.open_keys(settings, create=False)
+        store = wiring.open_gallery(settings, keys)
+        try:
+            wiring_site.refuse_local(settings, store, keys)
+        finally:
+            store.close()
+
+
 @contextmanager
 def open_store(settings: Settings) -> Iterator[GalleryStore]:
     """For reading."""
