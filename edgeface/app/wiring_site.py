@@ -19,7 +19,6 @@ from edgeface.app.site_gate import SiteGate
 from edgeface.app.site_pairing import Pairing
 from edgeface.app.site_reports import Reports
 from edgeface.app.sync import SiteSync
-from edgeface.app.wiring import open_gallery, open_keys
 from edgeface.domain.errors import EnrolmentError, LinkUnavailable
 from edgeface.domain.events import Event
 from edgeface.domain.freshness import Freshness
@@ -90,17 +89,6 @@ def refuse_local(settings: Settings, store: GalleryStore, keys: Keys) -> None:
 
     if isinstance(store, SqliteGallery) and open_pairing(settings, store, keys).site is not None:
         raise not_here()
-
-
-def refuse_enrolment(settings: Settings) -> None:
-    """As `refuse_local`, before anything else is opened."""
-    if settings.gallery_path.exists():
-        keys = open_keys(settings, create=False)
-        store = open_gallery(settings, keys)
-        try:
-            refuse_local(settings, store, keys)
-        finally:
-            store.close()
 
 
 def not_here() -> EnrolmentError:
