@@ -29,6 +29,17 @@ class Office:
     clock: Clock
 
 
+def refuse_at_a_site(settings: Settings) -> None:
+    """Before anything else is opened. Raises EnrolmentError where this door's people are a site's."""
+    if settings.gallery_path.exists():
+        keys = wiring.open_keys(settings, create=False)
+        store = wiring.open_gallery(settings, keys)
+        try:
+            wiring_site.refuse_local(settings, store, keys)
+        finally:
+            store.close()
+
+
 @contextmanager
 def open_office(settings: Settings, *, create: bool) -> Iterator[Office]:
     keys = wiring.open_keys(settings, create=create)
@@ -47,17 +58,6 @@ def open_office(settings: Settings, *, create: bool) -> Iterator[Office]:
         if is_running(settings.control_socket):
             with ControlClient(settings.control_socket) as client:
                 client.call("gallery.reload")
-
-
-def refuse_enrolment(settings: Settings) -> None:
-    """Before anything else is opened. Raises EnrolmentError where this door's people are a site's."""
-    if settings.gallery_path.exists():
-        keys = wiring.open_keys(settings, create=False)
-        store = wiring.open_gallery(settings, keys)
-        try:
-            wiring_site.refuse_local(settings, store, keys)
-        finally:
-            store.close()
 
 
 @contextmanager
