@@ -120,6 +120,8 @@ class Agent:
             if self._recovery is None:
                 self.state.refill()
             return
+        # a session that goes on has its subscriptions; their answers may be lost with a connection that was cut at once
+        self._answered.update(f for f in self._filters if self._recovery is None or f != self._recovery.filter())
         for name in OWN:
             topic = topics.of_site(self.state.site, name)
             self._link.unsubscribe(topic)

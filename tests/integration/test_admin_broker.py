@@ -163,7 +163,8 @@ def test_beside_a_service_the_commands_go_through_it(field: Field) -> None:
     field.admin("admin", "add", offer, "--role", "revoke", "--role", "operate", "--answer", answer, "--yes")
     field.admin("site", "accept", answer, site="bob")
     shutil.copy(field.home.broker_folder / "acl", field.folder / "broker" / "acl")
-    field.broker.reload()
+    field.broker.stop()
+    field.broker.start()
     service = Service(field)
     try:
         grace = field.admin("person", "add", "--photo", portrait(), "--name", "Grace Hopper", "--json").json["id"]
@@ -253,7 +254,8 @@ def test_software_without_edgeface_enrols_with_the_example(field: Field) -> None
     field.admin("admin", "add", offer, "--role", "enrol", "--answer", answer, "--yes")
     field.admin("site", "accept", answer, site="hr")
     shutil.copy(field.home.broker_folder / "acl", field.folder / "broker" / "acl")
-    field.broker.reload()
+    field.broker.stop()
+    field.broker.start()
     service = Service(field)
     try:
         example = CONFIG.parents[1] / "docs" / "examples" / "enrol_photo.py"
