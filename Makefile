@@ -23,10 +23,10 @@ venv: ## the environment of a device: runtime alone
 	@$(SETUP) build runtime $(PINS)
 
 dev: ## the environment with everything: demo, tests, lint
-	@$(SETUP) --system strace=strace systemd-analyze=systemd shellcheck=shellcheck -- build runtime demo test
+	@$(SETUP) --system strace=strace mosquitto=mosquitto systemd-analyze=systemd shellcheck=shellcheck -- build runtime demo test
 
 demo: ## the whole daemon on a virtual camera: people come to the door, a table says what happened
-	@$(SETUP) build runtime demo
+	@$(SETUP) --system mosquitto=mosquitto -- build runtime demo
 	@$(BIN)/edgeface demo
 
 test: dev ## lint, format, types, tests with branch coverage

@@ -9,6 +9,14 @@ from typing import Protocol
 
 from edgeface.domain.events import Event
 from edgeface.domain.types import Embedding, Face, Frame, Landmarks, Person, Pixels
+from edgeface.ports_link import Delivery as Delivery
+from edgeface.ports_link import Inbound as Inbound
+from edgeface.ports_link import Link as Link
+from edgeface.ports_link import LinkDown as LinkDown
+from edgeface.ports_link import LinkStatus as LinkStatus
+from edgeface.ports_link import LinkUp as LinkUp
+from edgeface.ports_link import ReceivedMessage as ReceivedMessage
+from edgeface.ports_link import SubscriptionAnswered as SubscriptionAnswered
 
 
 @dataclass(frozen=True, slots=True)

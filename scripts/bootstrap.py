@@ -8,6 +8,7 @@ venv module, root is needed once to install it. A second call changes nothing an
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import platform
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "constraints.txt"
 OLDEST, NEWEST = (3, 10), (3, 13)
 MACHINES = ("x86_64", "aarch64")
+DAEMONS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # where programs may lie that are not on every user's path
 
 
 def say(sentence: str) -> None:
@@ -66,10 +68,24 @@ def install_system_packages(packages: list[str], why: str) -> None:
         stop(f"{why}, and it could not be installed. Run as root: {command}\n{result.stdout.strip()}")
 
 
+def alone(venv: Path) -> int:
+    """A lock that a second `make` waits for: two at once would make the same environment over each other."""
+    venv.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(venv.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("waiting for another make to finish")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
 def make_venv(folder: Path) -> None:
-    """A sound environment stays; one whose Python is gone or unsupported is made anew."""
+    """A sound environment stays; one whose Python is gone or unsupported is made anew. So is one that was broken off
+    in its making: a Python in it without pyvenv.cfg is the system's, and packages would go there."""
     python = folder / "bin" / "python"
-    check = f"import sys, pip; sys.exit(not ({OLDEST} <= sys.version_info[:2] <= {NEWEST}))"
+    sound = f"sys.prefix != sys.base_prefix and {OLDEST} <= sys.version_info[:2] <= {NEWEST}"
+    check = f"import sys, pip; sys.exit(not ({sound}))"
     if python.exists() and subprocess.run([python, "-c", check], capture_output=True, check=False).returncode == 0:
         return
     base = find_python()
@@ -124,15 +140,18 @@ def main() -> None:
     options = parser.parse_args()
     if sys.platform != "linux" or platform.machine() not in MACHINES:
         stop(f"this needs 64-bit Linux on {' or '.join(MACHINES)}; this is {sys.platform} on {platform.machine()}.")
-    missing = [pair.split("=") for pair in options.system if not shutil.which(pair.split("=")[0])]
+    path = os.pathsep.join([*os.get_exec_path(), *DAEMONS])
+    missing = [pair.split("=") for pair in options.system if not shutil.which(pair.split("=")[0], path=path)]
     if missing:
         install_system_packages([package for _, package in missing], f"missing: {', '.join(m[0] for m in missing)}")
     venv: Path = options.venv.absolute()
+    lock = alone(venv)
     make_venv(venv)
     for group in options.groups:
         install(venv, group, groups[group])
     if "runtime" in options.groups:
         install_self(venv)
+    os.close(lock)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,11 @@ class NewestFrame:
     def ended(self) -> bool:
         return self._ended and self._frame is None
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a frame waits to be taken."""
+        return self._frame is not None
+
     def take(self, timeout_s: float) -> Frame | None:
         with self._changed:
             if self._frame is None and not self._ended:

@@ -11,17 +11,30 @@ from typing import Protocol
 
 from edgeface import __version__
 from edgeface.app.capture import NewestFrame, capture
+from edgeface.app.door_mode import DoorMode
 from edgeface.app.free_access import FreeAccess
+from edgeface.app.health import Alarms, Health
 from edgeface.app.logs import logger
+from edgeface.app.machine import MachineWatch, Reading
+from edgeface.app.reloading import Reloads
+from edgeface.app.rules import timetable_of
+from edgeface.app.settings import Settings
 from edgeface.app.supervise import Worker, WorkerFailed
 from edgeface.app.wiring import Parts
 from edgeface.domain.errors import DoorUnavailable, EdgefaceError
-from edgeface.domain.events import CameraLost, CameraRecovered, DaemonStarted, DaemonStopped, Event
-from edgeface.domain.types import Frame
+from edgeface.domain.events import (
+    CameraLost,
+    CameraRecovered,
+    DaemonStarted,
+    DaemonStopped,
+    DoorProcessRecovered,
+    Event,
+)
+from edgeface.domain.types import Decision, Frame, Grant
 
 TICK_S = 0.1  # how late a door event is recorded; the pulse itself is the door process's business
+GALLERY_SHARE = 10  # a large gallery is read again at most so many times as seldom as it takes: recognition goes first
 GALLERY_S = 0.5  # how late a change of the gallery by another process is in force
-MODE_S = 1.0  # how late a lockdown set at the door process is known here; it refuses by itself meanwhile
 TAKE_S = 0.5  # the vision thread turns at least this often, with or without a frame
 
 
@@ -42,15 +55,23 @@ class Daemon:
         self.log = logger("daemon")
         self.slot = NewestFrame()
         self.frame_hook: Callable[[Frame], None] | None = None
+        self.reloads: Reloads | None = None  # where there is something to read anew
         self.started_s = parts.clock.monotonic_s()
         self.first_frame_s: float | None = None
         self.frames = 0
         self.camera_ok = False
+        self.alarms = Alarms(parts.recorder.record, parts.clock)
+        self.health = Health(parts.settings, self.alarms, parts.clock)
+        self.machine = MachineWatch(parts.machine, parts.settings.state_dir, self._machine_read)
+        self.lasted: Callable[[], None] = lambda: None  # called once, when this start has gone well for long enough
+        self._has_lasted = False
+        self._looked_s = float("-inf")
         self._services = list(services(self))
         self._cause: str | None = None
         self._failure: EdgefaceError | None = None
         self._wake = threading.Event()
-        self._next_gallery_s = self._next_mode_s = 0.0
+        self._next_gallery_s = 0.0
+        self._mode = DoorMode(parts.door, parts.loop, parts.site.gate if parts.site is not None else None, parts.clock)
         door = parts.settings.door
         self._free_access = FreeAccess(
             parts.door, parts.clock, parts.loop.rules.timetable, door.free_schedule, door.first_person_in
@@ -58,13 +79,17 @@ class Daemon:
         self._workers = [
             Worker("camera", self._camera_work, parts.clock, self._worker_failed),
             Worker("vision", self._vision_work, parts.clock, self._worker_failed),
+            Worker("machine", self.machine.work, parts.clock, self._worker_failed),
         ]
         self._door_keeper = Worker("door process", self._door_work, parts.clock, self._worker_failed)
+        for name, work in parts.site.workers if parts.site is not None else ():
+            self._workers.append(Worker(name, work, parts.clock, self._worker_failed, vital=False))
 
     def run(self) -> None:
         """Until a signal, `stop`, or the end of a recording. Raises what made it end, where something did."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signalled)
+        signal.signal(signal.SIGHUP, self._asked_to_reload)
         try:
             self._start()
             while self._cause is None:
@@ -85,6 +110,17 @@ class Daemon:
         want as well."""
         self._cause = self._cause or signal.Signals(number).name
 
+    def _asked_to_reload(self, _: int, __: object) -> None:
+        if self.reloads is not None:
+            self.reloads.ask()
+
+    def take_over(self, settings: Settings) -> None:
+        """Settings that changed while this runs; by the main thread."""
+        self.parts.settings = settings
+        self.health.change(settings)
+        door = settings.door
+        self._free_access.change(timetable_of(settings), door.free_schedule, door.first_person_in)
+
     # -- start and stop -------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
@@ -102,6 +138,9 @@ class Daemon:
             self._door_keeper.start()
         for service in self._services:
             service.start()
+        if parts.site is not None:
+            self._mode.ask()  # a lockdown stands before the first face is looked at
+            parts.site.begin()
         for worker in self._workers:
             worker.start()
         parts.systemd.ready(f"{len(snapshot.people)} people, {snapshot.matrix.templates} templates")
@@ -122,6 +161,8 @@ class Daemon:
             parts.process.stop()  # locks whatever it finds
         stopped = DaemonStopped(parts.clock.monotonic_s(), self._cause or "failure")
         parts.recorder.record([stopped])
+        if parts.site is not None:
+            parts.site.close()
         parts.audit.close()
         parts.store.close()
 
@@ -173,12 +214,20 @@ class Daemon:
                 continue
             if self.first_frame_s is None:
                 self.first_frame_s, self.camera_ok = frame.captured_s, True
+            if 0 <= frame.captured_s - self._looked_s < self.health.period_s:
+                continue  # too hot to look at all of them
+            self._looked_s = frame.captured_s
             self.frames += 1
             hook = self.frame_hook
             if hook is not None:
                 hook(frame)
             else:
-                loop.step(frame)
+                self._measure(frame, loop.step(frame))
+
+    def _measure(self, frame: Frame, decision: Decision | None) -> None:
+        granted = isinstance(decision, Grant)
+        age_s = self.parts.clock.monotonic_s() - frame.captured_s if granted else None
+        self.parts.measures.frame(self.parts.loop.timings, age_s)
 
     def _door_work(self, stop: threading.Event) -> None:
         """A thread of its own, not the tick: the main thread waits for the disk and for the door process itself, and a
@@ -211,21 +260,33 @@ class Daemon:
         now = self.parts.clock.monotonic_s()
         self._collect_door_events()
         if now >= self._next_gallery_s:
-            self._next_gallery_s = now + GALLERY_S
             self.parts.recorder.retry()
             self.refresh_gallery()
+            took_s = self.parts.clock.monotonic_s() - now
+            self._next_gallery_s = now + max(GALLERY_S, GALLERY_SHARE * took_s)
+        if self.reloads is not None:
+            self.reloads.tick()
         self._free_access.tick()
-        if now >= self._next_mode_s:
-            self._next_mode_s = now + MODE_S
-            self._ask_mode()
+        self._mode.tick()
         if not self.slot.ended and not self._workers[0].alive:
             self.parts.watchdog.progress("camera")  # its failure is handled elsewhere; the vision still counts
+        if not self.slot.ended:
+            self.health.hung(self.parts.watchdog.late(now))
         self.parts.systemd.feed(self.parts.watchdog)
+
+    def _machine_read(self, reading: Reading) -> None:
+        self.health.heard(reading)
+        lasting_s = self.parts.settings.health.lasting_min * 60
+        if not self._has_lasted and self.parts.clock.monotonic_s() - self.started_s >= lasting_s:
+            self._has_lasted = True
+            self.lasted()
 
     def _collect_door_events(self) -> None:
         events = self.parts.door.poll_events()
         for event in events:
             self.parts.loop.door_event(event)
+            if isinstance(event, DoorProcessRecovered):
+                self._mode.door_process_recovered()
         self.parts.recorder.record(events)
 
     def refresh_gallery(self) -> None:
@@ -234,9 +295,3 @@ class Daemon:
             self.parts.recorder.record(self.parts.gallery.refresh())
         except EdgefaceError as e:
             self.log.warning("gallery", sentence=str(e))
-
-    def _ask_mode(self) -> None:
-        try:
-            self.parts.loop.mode = self.parts.door.status().mode
-        except DoorUnavailable:
-            pass  # said by its own event; a grant would find out by itself

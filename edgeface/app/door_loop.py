@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
-from typing import TypeVar
 
 from edgeface.app.door_lights import DoorLights
 from edgeface.app.execution import Executor
 from edgeface.app.people import LiveGallery, Snapshot
 from edgeface.app.recorder import Recorder
 from edgeface.app.rules import Rules
+from edgeface.app.site_gate import SiteGate
+from edgeface.app.stopwatch import Stopwatch
 from edgeface.app.subject import Seen, Subject
+from edgeface.app.view import View, Vision
 from edgeface.domain.events import (
     Event,
     FramesFastAgain,
@@ -38,33 +39,14 @@ from edgeface.domain.schedule import needs_clock
 from edgeface.domain.streak import Agreed, Cooldown, StreakRule, fresh
 from edgeface.domain.tracking import Track, Tracker, primary
 from edgeface.domain.types import Decision, DenialReason, Deny, Face, Frame, Grant, Landmarks, Pixels, QualityIssue
-from edgeface.ports import Clock, Door, Embedder, FaceDetector, LandmarkModel, SpoofModel
-
-T = TypeVar("T")
+from edgeface.ports import Clock, Door
 
 LOOK_AGAIN_S = 1.0  # how often a locked-out face is asked whether the lockout is its own
 
 
-class Vision:
-    """The four models, as the loop wants them."""
-
-    def __init__(self, detector: FaceDetector, landmarks: LandmarkModel, spoof: SpoofModel, embedder: Embedder) -> None:
-        self.detector, self.landmarks, self.spoof, self.embedder = detector, landmarks, spoof, embedder
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What the door sees now; for the control socket and the screen at the door."""
-
-    frame: Frame
-    tracks: tuple[Track, ...]
-    subject: int | None
-    decision: Decision | None
-    hint: str | None
-
-
 class DoorLoop:
-    """Not thread-safe: one thread calls `step`. `latest`, `mode`, `timings` may be read by others."""
+    """Not thread-safe: one thread calls `step`. `latest`, `mode`, `timings` may be read by others;
+    `mode`, `door_name`, `gate` are set by them."""
 
     def __init__(
         self,
@@ -78,7 +60,7 @@ class DoorLoop:
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._vision, self._gallery, self._clock, self._rules = vision, gallery, clock, rules
-        self._recorder, self._rng, self._timer = recorder, rng, timer
+        self._recorder, self._rng = recorder, rng
         self._tracker, self._motion, self._pace = Tracker(rules.tracker), MotionGate(), Pace()
         self._failures, self._spoofs = TrackLockout(rules.failures), DoorLockout(rules.spoofs)
         self._cooldown = Cooldown(rules.cooldown_s)
@@ -88,17 +70,21 @@ class DoorLoop:
         self._primary: int | None = None
         self._idle = IdleGate(rules.idle_fps)
         self._rate = FrameRate()
+        self._next_rules: Rules | None = None
         self._told_unavailable = False
         self.mode = "normal"
+        self.door_name = rules.door  # the site's own name for it, once it belongs to one
+        self.gate: SiteGate | None = None
         self.late_frames = 0
         self.latest: View | None = None
-        self.timings: dict[str, float] = {}
+        self._timed = Stopwatch(timer)
 
     def step(self, frame: Frame) -> Decision | None:
         """Everything that this frame brings about; None where there was nobody to decide on. Times of the evidence are
         the frame's capture; the clock is asked again when something is about to open."""
         now = frame.captured_s
-        self.timings = {}
+        self._timed.begin()
+        self._adopt()
         self._rate.add(now)
         self._report_lockouts(now)
         if self._idle.skips(now, lambda: self._moved(frame)):
@@ -116,9 +102,18 @@ class DoorLoop:
         self.latest = View(frame, tuple(tracks), self._primary, decision, hint)
         return decision
 
+    def named(self, door_name: str) -> None:
+        """The site calls this door so."""
+        self.door_name = door_name
+
     @property
     def rules(self) -> Rules:
         return self._rules
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds that each stage of the latest frame took."""
+        return self._timed.timings
 
     def door_event(self, event: Event) -> None:
         """What the door process reported: locked again, somebody went through. From any thread."""
@@ -131,6 +126,18 @@ class DoorLoop:
             self._forget(track, self._clock.monotonic_s())
         self._rate.gap()
         self._primary, self.latest = None, None
+
+    def change(self, rules: Rules) -> None:
+        """Other rules from the next frame on; from any thread."""
+        self._next_rules = rules
+
+    def _adopt(self) -> None:
+        rules, self._next_rules = self._next_rules, None
+        if rules is not None:
+            self._rules = rules
+            self._executor.change(rules)
+            self._idle = IdleGate(rules.idle_fps)
+            self._subjects.clear()  # evidence that was gathered by one rule is none by another
 
     # -- one subject ----------------------------------------------------------------------------------------------
 
@@ -213,7 +220,7 @@ class DoorLoop:
             last_seen_s=subject.track.last_s,
             utc=utc,
             clock_is_set=self._clock.is_set(),
-            door=self._rules.door,
+            door=self.door_name,
             mode=self.mode,
             door_lockout_s=self._spoofs.remaining_s(now),
             track_lockout_s=self._failures.remaining_s(subject.track.id, now),
@@ -232,6 +239,7 @@ class DoorLoop:
             passback_s=self._executor.passback_s(person.id, now) if person is not None else 0.0,
             door_ok=True,  # asked by the grant itself: an answer from before would be a guess
             audit_ok=self._recorder.fault is None,
+            gallery="confirmed" if self.gate is None else self.gate.gallery(),
         )
 
     def _carry_out(self, decision: Decision, subject: Subject, snapshot: Snapshot) -> Decision | None:
@@ -287,10 +295,3 @@ class DoorLoop:
         if others:
             self._executor.tailgating_reported()
             self._recorder.record([TailgatingSeen(now, granted.track, granted.person, others)])
-
-    def _timed(self, stage: str, work: Callable[[], T]) -> T:
-        start = self._timer()
-        try:
-            return work()
-        finally:
-            self.timings[stage] = self.timings.get(stage, 0.0) + self._timer() - start

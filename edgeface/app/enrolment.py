@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from edgeface.app.door_loop import Vision
 from edgeface.app.people import Snapshot
+from edgeface.app.view import Vision
 from edgeface.domain.errors import EnrolmentError
 from edgeface.domain.gallery import AlreadyEnrolled, Lookalike, check_enrolment
 from edgeface.domain.liveness import SpoofEvidence, SpoofRule, Verdict

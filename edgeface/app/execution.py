@@ -37,6 +37,7 @@ HOLD_S = {
     DenialReason.EXPIRED: 10.0,
     DenialReason.NOT_ALLOWED_HERE: 10.0,
     DenialReason.CLOCK_NOT_SET: 10.0,
+    DenialReason.GALLERY_UNCONFIRMED: 10.0,
     DenialReason.LIVENESS_UNAVAILABLE: 10.0,
 }
 HOLD_OTHERWISE_S = 1.0
@@ -116,6 +117,14 @@ class Executor:
         """What the door process reported; from any thread, taken note of by the loop's own."""
         self._told.append((self._clock.monotonic_s(), event))
 
+    def change(self, rules: Rules) -> None:
+        """Other rules from now on; the pulse that runs keeps its length. By the loop's own thread."""
+        self._rules = rules
+        self._failures.change(rules.failures)
+        self._spoofs.change(rules.spoofs)
+        self._cooldown.change(rules.cooldown_s)
+        self._passback.change(rules.passback)
+
     def passback_s(self, person: str, now_s: float) -> float:
         """How long a hard anti-passback still refuses this person."""
         self._take_note()
@@ -190,7 +199,16 @@ class Executor:
             return before.grant_id
         grant_id = f"{self._rng.getrandbits(128):032x}"
         self._recorder.record_before(
-            AccessGranted(now, grant.track, grant.person, grant.score, grant.margin, grant.evidence_ms, grant_id)
+            AccessGranted(
+                now,
+                grant.track,
+                grant.person,
+                grant.score,
+                grant.margin,
+                grant.evidence_ms,
+                grant_id,
+                grant.unconfirmed,
+            )
         )
         self._recorded = Recorded(grant.track, grant.person, grant_id, self._clock.monotonic_s() + RECORD_STANDS_S)
         return grant_id

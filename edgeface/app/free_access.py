@@ -21,6 +21,11 @@ class FreeAccess:
         self._next_s = float("-inf")
         self._asked = False
 
+    def change(self, timetable: Timetable, schedule: str, first_person: bool) -> None:
+        """Other hours from the next tick on."""
+        self._timetable, self._schedule, self._first_person = timetable, schedule, first_person
+        self._next_s = float("-inf")
+
     def tick(self) -> None:
         """Asks where it is time to. What the door process refuses or does not hear is asked again: its own events say
         what came of it."""

@@ -31,7 +31,7 @@ _KEPT = "\n\t"  # in tracebacks alone
 _QUIET_SCORES = ("score", "margin")  # fifty to two hundred of them recover a template
 _WARNINGS = frozenset(
     ("spoof_refused", "lockout_started", "tailgating_seen", "door_process_lost", "camera_lost", "liveness_unavailable",
-     "frames_too_slow", "record_refused", "storage_fault", *ALARMS)
+     "frames_too_slow", "settings_refused", "alarm_started", "record_refused", "storage_fault", *ALARMS)
 )  # fmt: skip
 
 

@@ -19,6 +19,11 @@ def default_config() -> Path:
     return _shipped("_config", "config") / "edgeface.toml"
 
 
+def mosquitto_dir() -> Path:
+    """The folder with the broker's configuration and its ACL."""
+    return _shipped("_config", "config") / "mosquitto"
+
+
 def _shipped(in_wheel: str, in_checkout: str) -> Path:
     inside = _PACKAGE / in_wheel
     return inside if inside.is_dir() else _PACKAGE.parent / in_checkout

@@ -4,7 +4,7 @@ anew beside it when the store changes. Recognition never waits for the gallery."
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from edgeface.domain.calibration import ErrorBudget, FmrCurve, ThresholdChoice, derive_threshold, fixed_threshold
@@ -49,6 +49,8 @@ class LiveGallery:
     def __init__(self, store: GalleryStore, model: str, rule: IdentityRule, clock: Clock) -> None:
         self._store, self._model, self._rule, self._clock = store, model, rule, clock
         self._refreshing = threading.Lock()  # two loads at once could put the older one last
+        self._swapping = threading.Lock()
+        self._gone: set[str] = set()
         self._snapshot = self._load()
 
     @property
@@ -62,8 +64,34 @@ class LiveGallery:
             if self._store.version() == self._snapshot.version:
                 return []
             before, after = self._snapshot, self._load()
-            self._snapshot = after
+            with self._swapping:
+                self._snapshot = self._without_gone(after)
         return self._newly_damaged(before, after)
+
+    def drop(self, people: Iterable[str]) -> None:
+        """These are refused from now on and for good, whatever the store says: a removal counts before the disk has it.
+        Takes no time that grows with the gallery's templates."""
+        with self._swapping:
+            self._gone.update(people)
+            self._snapshot = self._without_gone(self._snapshot)
+
+    def _without_gone(self, snapshot: Snapshot) -> Snapshot:
+        gone = self._gone & snapshot.people.keys()
+        if not gone:
+            return snapshot
+        return replace(snapshot, people={i: p for i, p in snapshot.people.items() if i not in gone})
+
+    def change(self, rule: IdentityRule) -> None:
+        """Another threshold's rule, at once. Raises GalleryError, StorageError: then the one in force stays."""
+        with self._refreshing:
+            before, self._rule = self._rule, rule
+            try:
+                after = self._load()
+            except BaseException:
+                self._rule = before
+                raise
+            with self._swapping:
+                self._snapshot = self._without_gone(after)
 
     def refused_records(self) -> list[Event]:
         """One event for each record that doesn't authenticate now; for the start."""

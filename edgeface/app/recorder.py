@@ -40,6 +40,12 @@ class EventStream:
                 except Full:
                     self._queues.remove(queue)
 
+    @property
+    def longest_queue(self) -> int:
+        """How far the slowest listener is behind."""
+        with self._lock:
+            return max((queue.qsize() for queue in self._queues), default=0)
+
     def recent(self) -> list[tuple[int, Event]]:
         with self._lock:
             return list(self._recent)
@@ -88,6 +94,11 @@ class Recorder:
     def fault(self) -> str | None:
         """The sentence of the storage fault that lasts, None while all is durable."""
         return self._fault
+
+    @property
+    def pending(self) -> int:
+        """Events that the disk has not taken yet."""
+        return len(self._pending)
 
     def record(self, events: Iterable[Event]) -> None:
         events = list(events)

@@ -29,7 +29,9 @@ from edgeface.app.settings_groups import (
     Schedule,
     Vision,
 )
+from edgeface.app.settings_mqtt import Mqtt
 from edgeface.app.settings_sources import PREFIX, Sources
+from edgeface.app.settings_system import Health, Metrics
 from edgeface.domain.errors import ConfigError
 from edgeface.domain.schedule import ALWAYS, time_zone
 
@@ -60,6 +62,9 @@ class Settings(BaseSettings):
     gallery: Gallery = Field(default_factory=Gallery, description="Where the enrolled people are kept.")
     audit: Audit = Field(default_factory=Audit, description="The record of what happened.")
     control: Control = Field(default_factory=Control, description="How other programs reach the running daemon.")
+    mqtt: Mqtt = Field(default_factory=Mqtt, description="The site that the door belongs to, through its broker.")
+    metrics: Metrics = Field(default_factory=Metrics, description="Numbers for Prometheus.")
+    health: Health = Field(default_factory=Health, description="How it looks after itself.")
     log: Log = Field(default_factory=Log, description="What the daemon says about itself.")
     schedule: tuple[Schedule, ...] = Field((), description="Weekly hours that gallery records refer to by name.")
 
@@ -164,6 +169,10 @@ class Settings(BaseSettings):
     @property
     def audit_folder(self) -> Path:
         return self.audit.folder or self.state_dir / "audit"
+
+    @property
+    def site_folder(self) -> Path:
+        return self.state_dir / "site"
 
     @property
     def starts_door_process(self) -> bool:

@@ -16,6 +16,7 @@ RESTARTS = 5  # a fault that comes back five times within the window won't go aw
 WINDOW_S = 60.0
 FIRST_PAUSE_S = 0.1  # long enough not to spin, short enough that a door deciding again takes no notice
 LAST_PAUSE_S = 5.0
+LONG_PAUSE_S = 30.0  # for what the door can do without
 HOPELESS = (ConfigError, SourceError, ModelError)  # the same tomorrow: trying again helps nobody
 JOIN_S = 5.0  # a worker that doesn't end in this time is left behind; the process ends and takes it along
 
@@ -30,8 +31,17 @@ class WorkerFailed:
 class Worker:
     """Runs `work` again when it raises, at most RESTARTS times a window; `on_failure` hears of each failure."""
 
-    def __init__(self, name: str, work: Work, clock: Clock, on_failure: Callable[[WorkerFailed], None]) -> None:
-        self.name = name
+    def __init__(
+        self,
+        name: str,
+        work: Work,
+        clock: Clock,
+        on_failure: Callable[[WorkerFailed], None],
+        *,
+        vital: bool = True,
+    ) -> None:
+        """`vital` False: the door works without it, so it is begun again for ever, with longer pauses."""
+        self.name, self._vital = name, vital
         self._work, self._clock, self._on_failure = work, clock, on_failure
         self._stop = threading.Event()
         self._failures: deque[float] = deque()
@@ -55,7 +65,7 @@ class Worker:
                 self._work(self._stop)
                 return
             except Exception as e:
-                pause = None if isinstance(e, HOPELESS) else self._record()
+                pause = None if self._vital and isinstance(e, HOPELESS) else self._record()
                 self._on_failure(WorkerFailed(self.name, e, pause is None))
                 if pause is None:
                     return
@@ -68,5 +78,5 @@ class Worker:
         while self._failures and now - self._failures[0] > WINDOW_S:
             self._failures.popleft()
         if len(self._failures) > RESTARTS:
-            return None
+            return None if self._vital else LONG_PAUSE_S
         return float(min(LAST_PAUSE_S, FIRST_PAUSE_S * 2 ** (len(self._failures) - 1)))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
-from edgeface.app.door_loop import DoorLoop, Vision
+from edgeface.app.door_loop import DoorLoop
+from edgeface.app.machine import Machine, UnknownMachine
+from edgeface.app.measures import Measures
 from edgeface.app.people import IdentityRule, LiveGallery
 from edgeface.app.recorder import EventStream, Listener, Recorder
 from edgeface.app.rules import Rules, budget_of, rules_of
 from edgeface.app.settings import Settings
+from edgeface.app.view import Vision
 from edgeface.domain.calibration import FmrCurve
-from edgeface.domain.errors import CameraError, EndOfStream, ModelError, SourceError
+from edgeface.domain.errors import CameraError, EndOfStream, LinkUnavailable, ModelError, SourceError
 from edgeface.domain.types import Floats, Pixels
 from edgeface.ports import AuditLog, Camera, Clock, Door, GalleryStore
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from edgeface.adapters.system.audit_reader import AuditReader
     from edgeface.adapters.system.watchdog import ProgressWatchdog, Systemd
     from edgeface.adapters.vision.bundle import VisionModels
+    from edgeface.app.wiring_site import Site
 
 DETECTORS = {"short": "blazeface-short", "full": "blazeface-full"}  # prefixes of the manifest's ids
 PROGRESS_S = 4.0  # a worker that turns its loop in seconds; a frame on the slowest board takes a tenth of one
@@ -208,17 +212,25 @@ class Parts:
     door: Door
     camera: ResilientCamera
     loop: DoorLoop
+    measures: Measures = field(default_factory=Measures)
+    machine: Machine = field(default_factory=UnknownMachine)
+    site: Site | None = None
 
 
-def build(settings: Settings, listeners: Iterable[Listener], report: Callable[[str, CameraError], None]) -> Parts:
+def build(
+    settings: Settings,
+    listeners: Iterable[Listener],
+    report: Callable[[str, CameraError], None],
+    link_report: Callable[[str, LinkUnavailable | None], None] = lambda _level, _error: None,
+) -> Parts:
     """Everything but threads. Raises what any part raises: a daemon that can't be safe doesn't start."""
     rules = rules_of(settings)
     open_camera(settings)  # only made, not opened: a source that means nothing is said before anything starts
-    process = door_process(settings) if _starts_door(settings) else None
+    process = door_process(settings) if starts_door(settings) else None
     try:
         if process is not None:
             process.launch()  # it comes up while the models are loaded
-        return _build(settings, listeners, report, rules, process)
+        return _build(settings, listeners, report, rules, process, link_report)
     except BaseException:
         if process is not None:
             process.stop()
@@ -231,26 +243,37 @@ def _build(
     report: Callable[[str, CameraError], None],
     rules: Rules,
     process: DoorProcess | None,
+    link_report: Callable[[str, LinkUnavailable | None], None],
 ) -> Parts:
+    from edgeface.adapters.system.host import Host
     from edgeface.adapters.system.watchdog import ProgressWatchdog, Systemd, SystemdNotifier
+    from edgeface.app.wiring_site import build_site, tell_site
 
-    stream, models = EventStream(), open_vision(settings)
+    stream, measures, models, host = EventStream(), Measures(), open_vision(settings), Host()
     keys = open_keys(settings, create=True)
     clock = system_clock(audit_reader(settings, keys).newest_time())
     store = open_gallery(settings, keys)
     audit = open_audit(settings, keys)
     gallery = LiveGallery(store, models.embedder.model, identity_rule(settings, models), clock)
-    recorder = Recorder(audit, clock, [stream.publish, *listeners])
+    sites: list[Site] = []
+    recorder = Recorder(audit, clock, [stream.publish, measures.event, tell_site(sites), *listeners])
     watchdog = ProgressWatchdog(["camera", "vision"], PROGRESS_S, clock)
     if process is not None:
         process.wait_ready()
     door = open_door(settings, clock, alive=lambda: "vision" not in watchdog.late(clock.monotonic_s()))
     loop = DoorLoop(vision_of(models), gallery, door, recorder, clock, rules, SystemRandom())
+    site = build_site(
+        settings, store, keys, gallery, door, recorder, audit, clock, models.embedder.model, loop.named,
+        link_report, lambda: asdict(host.status(settings.state_dir)),
+    )  # fmt: skip
+    if site is not None:
+        sites.append(site)
+        loop.gate = site.gate
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
-        process, door, resilient_camera(settings, report), loop,
+        process, door, resilient_camera(settings, report), loop, measures, host, site,
     )  # fmt: skip
 
 
-def _starts_door(settings: Settings) -> bool:
+def starts_door(settings: Settings) -> bool:
     return settings.door.driver != "recording" and settings.starts_door_process

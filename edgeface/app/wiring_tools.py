@@ -88,6 +88,13 @@ def read_photo(path: Path) -> Pixels:
     return photos.read_photo(path)
 
 
+def decode_photo(data: bytes, name: str) -> Pixels:
+    """The same for a photo in memory. Raises SourceError."""
+    from edgeface.adapters.camera import photos
+
+    return photos.decode_photo(data, name)
+
+
 def encode_jpeg(pixels: Pixels, max_width: int) -> bytes:
     from edgeface.adapters.camera import photos
 

@@ -1,21 +1,22 @@
-"""`edgeface config`: check, explain and show the settings."""
+"""`edgeface config`: check, explain, show and reload the settings."""
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 import typer
 
 from edgeface.app import settings_help, wiring_tools
-from edgeface.app.settings import Loaded, Settings, read_settings
+from edgeface.app.settings import Loaded, Settings, load_settings, read_settings
 from edgeface.app.settings_sources import PREFIX
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
 from edgeface.cli.starting import require_startable
+from edgeface.control.client import ControlClient, is_running
 from edgeface.domain.errors import ConfigError
 from edgeface.domain.redaction import without_secrets
 
-app = typer.Typer(help="Check, explain and show the settings.", no_args_is_help=True)
+app = typer.Typer(help="Check, explain, show and reload the settings.", no_args_is_help=True)
 
 
 @app.command(epilog=examples("edgeface config check", "edgeface config check --config door.toml"))
@@ -87,6 +88,35 @@ def show(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         print_json({key: {"value": value, "source": loaded.origin(key)} for key, value in values.items()})
     else:
         print_table(("setting", "value", "from"), [(k, _shown(v), loaded.origin(k)) for k, v in values.items()])
+
+
+@app.command(epilog=examples("edgeface config reload", "systemctl reload edgeface"))
+def reload(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Have the running daemon read its settings anew, without a stop.
+
+    Thresholds, schedules, limits of quality, lockouts, pulse and logging change at once; what can't is named, and is in
+    force after the next start. Settings that are wrong change nothing, and end this with 78."""
+    with ControlClient(_control_socket(config)) as client:
+        answer = client.call("settings.reload")
+    if as_json:
+        print_json(answer)
+        return
+    if answer["changed"]:
+        say(f"In force now: {', '.join(answer['changed'])}.")
+    elif not answer["refused"]:
+        say("Nothing has changed.")
+    if answer["refused"]:
+        say(f"Not before the next start (`systemctl restart edgeface`): {', '.join(answer['refused'])}.")
+
+
+def _control_socket(config: Path | None) -> Path:
+    """Also where the settings are wrong: the daemon itself is to say so, and that it kept its own."""
+    try:
+        return load_settings(config).control_socket
+    except ConfigError:
+        if is_running(path := Settings().control_socket):
+            return path
+        raise
 
 
 @app.command(epilog=examples("edgeface config example > edgeface.toml"))

@@ -80,6 +80,30 @@ def _tell(answer: object, as_json: bool, sentence: str) -> None:
         say(sentence)
 
 
+def _site(site: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if site is None:
+        return []
+    link = "connected" if site["connected"] else f"NOT CONNECTED. {site['fault']}"
+    if not site["member"]:
+        step = "THIS DOOR WAS REMOVED FROM ITS SITE: nobody is let in"
+    elif site["in_step"]:
+        step = f"in step at version {site['manifest']}"
+    else:
+        step = f"BEHIND: {site['shards_behind']} of 256 parts differ from version {site['manifest']}"
+    ago = "never since start" if site["confirmed_s_ago"] is None else f"{site['confirmed_s_ago']:.0f} s ago"
+    rows = [
+        ("site", f"{site['name']}, {site['code']}, mode {site['mode']}"),
+        ("link", f"{link}; {site['outbox']['waiting']} messages wait"),
+        ("gallery", f"{step}; {site['gallery']}, confirmed by the site {ago}"),
+    ]
+    if site["refused"]:
+        counts = ", ".join(f"{name} {count}" for name, count in sorted(site["refusals"].items()))
+        rows.append(("refused", f"{site['refused']} messages: {counts}"))
+    if site["not_stored"]:
+        rows.append(("disk", f"{site['not_stored']} messages could not be stored yet"))
+    return rows
+
+
 def _rows(s: dict[str, Any]) -> list[tuple[str, str]]:
     door, camera, gallery = s["door"], s["camera"], s["gallery"]
     size = "x".join(map(str, camera["size"])) if camera["size"] else "size unknown"
@@ -93,5 +117,7 @@ def _rows(s: dict[str, Any]) -> list[tuple[str, str]]:
         ("people", f"{gallery['people']} with {gallery['templates']} templates, {len(gallery['damaged'])} damaged"),
         ("threshold", s["threshold"]["sentence"]),
         ("audit log", s["audit_fault"] or "fine"),
+        *((f"ALARM {alarm}", sentence) for alarm, sentence in s["alarms"].items()),
+        *_site(s.get("site")),
         ("running for", f"{s['uptime_s']:.0f} s, version {s['version']}"),
     ]

@@ -16,7 +16,7 @@ from edgeface.app.registration import NewPerson, register
 from edgeface.app.rules import rules_of
 from edgeface.app.settings import Settings, load_settings
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, say
-from edgeface.cli.people import find, open_office, open_store, parse_time, say_if_broken
+from edgeface.cli.people import find, open_office, open_store, parse_time, refuse_at_a_site, say_if_broken
 from edgeface.control.client import ControlClient, is_running
 from edgeface.domain.errors import CameraError, EndOfStream, EnrolmentError
 from edgeface.domain.types import Frame
@@ -57,6 +57,7 @@ def enroll(
     if photo and clip:
         raise typer.BadParameter("Give photos or a clip, not both.")
     settings = load_settings(config)
+    refuse_at_a_site(settings)
     known = rules_of(settings).timetable.names
     if schedule not in known:
         raise EnrolmentError(f"There is no schedule {schedule!r}.", f"The settings have: {', '.join(known)}.")

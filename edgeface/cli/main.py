@@ -23,11 +23,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "enroll": ("enroll", "Enrol a person from the camera, photos or a clip."),
     "gallery": ("gallery", "See, remove and export the enrolled people."),
     "door": ("door", "Test, lock and look at the door."),
-    "config": ("config", "Check, explain and show the settings."),
+    "pair": ("pair", "Join this door to a site, see which one, leave it."),
+    "top": ("top", "Watch the running door live."),
+    "config": ("config", "Check, explain, show and reload the settings."),
     "replay": ("replay", "Run the door's own loop over recorded input."),
     "audit": ("audit", "List, verify and export what happened at the door."),
     "bench": ("bench", "Measure speed and memory on this machine."),
     "eval": ("evaluate", "Measure recognition and spoof detection on your own pictures."),
+    "admin": ("admin", "Run a site over MQTT: people, doors, admins, keys."),
     "version": ("version", "Print the version."),
 }
 

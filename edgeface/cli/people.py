@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 import typer
 
-from edgeface.app import wiring
+from edgeface.app import wiring, wiring_site
 from edgeface.app.recorder import Recorder
 from edgeface.app.settings import Settings
 from edgeface.cli.output import say
@@ -29,11 +29,23 @@ class Office:
     clock: Clock
 
 
+def refuse_at_a_site(settings: Settings) -> None:
+    """Before anything else is opened. Raises EnrolmentError where this door's people are a site's."""
+    if settings.gallery_path.exists():
+        keys = wiring.open_keys(settings, create=False)
+        store = wiring.open_gallery(settings, keys)
+        try:
+            wiring_site.refuse_local(settings, store, keys)
+        finally:
+            store.close()
+
+
 @contextmanager
 def open_office(settings: Settings, *, create: bool) -> Iterator[Office]:
     keys = wiring.open_keys(settings, create=create)
     store = wiring.open_gallery(settings, keys)
     try:
+        wiring_site.refuse_local(settings, store, keys)
         audit = wiring.open_audit(settings, keys)
         try:
             clock = wiring.system_clock()

@@ -13,14 +13,17 @@ from typing import Any
 from edgeface import __version__
 from edgeface.app import wiring, wiring_tools
 from edgeface.app.daemon import Daemon
-from edgeface.app.door_loop import View
 from edgeface.app.enrolment import Enroller
+from edgeface.app.observing import Observer
 from edgeface.app.registration import NewPerson, register
+from edgeface.app.view import View
+from edgeface.app.wiring_site import not_here
 from edgeface.control.server import Operation
 from edgeface.domain.door_rules import Mode
 from edgeface.domain.errors import ControlError, DoorError, EdgefaceError
 from edgeface.domain.events import DoorTested, DoorTestRefused
 from edgeface.domain.types import Frame
+from edgeface.ports import Door
 
 MODES = tuple(mode.value for mode in Mode)
 MAX_ENROL_S = 60.0
@@ -31,6 +34,7 @@ def operations(daemon: Daemon) -> dict[str, Operation]:
     o = Operations(daemon)
     return {
         "status": o.status,
+        "measures": o.measures,
         "events": o.events,
         "view": o.view,
         "door.test": o.door_test,
@@ -38,6 +42,7 @@ def operations(daemon: Daemon) -> dict[str, Operation]:
         "door.mode": o.door_mode,
         "enrol": o.enrol,
         "gallery.reload": o.gallery_reload,
+        "settings.reload": o.settings_reload,
         "stop": o.stop,
     }
 
@@ -48,7 +53,7 @@ class Operations:
         self._enrolling = threading.Lock()
 
     def status(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        _only(arguments)
+        only(arguments)
         d, p = self._daemon, self._parts
         snapshot, info, view = p.gallery.now, p.camera.info, p.loop.latest
         now = p.clock.monotonic_s()
@@ -66,7 +71,7 @@ class Operations:
                 "looked_at_too_late": p.loop.late_frames,
                 "first_frame_s": d.first_frame_s,
             },
-            "door": self._door_status(),
+            "door": door_status(p.door),
             "gallery": {
                 "people": len(snapshot.people),
                 "templates": snapshot.matrix.templates,
@@ -76,22 +81,19 @@ class Operations:
             "models": {m.role: m.id for m in p.models.manifest.models if m.default},
             "threshold": {"value": snapshot.choice.threshold, "sentence": snapshot.choice.sentence},
             "audit_fault": p.recorder.fault,
+            "site": None if p.site is None else p.site.status(),
+            "alarms": dict(d.alarms.standing),
             "hint": None if view is None else view.hint,
         }
 
-    def _door_status(self) -> dict[str, Any]:
-        try:
-            s = self._parts.door.status()
-        except EdgefaceError as e:
-            return {"reachable": False, "detail": str(e)}
-        return {
-            "reachable": True, "locked": s.locked, "mode": s.mode, "grant_id": s.grant_id, "detail": s.detail,
-            "held_by": s.held_by, "contact": s.contact, "alarms": list(s.alarms),
-        }  # fmt: skip
+    def measures(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Counters since the start; two readings give the rates."""
+        only(arguments)
+        return Observer(self._daemon).report()
 
     def events(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """A stream; an answer with event null about once a second while nothing happens."""
-        _only(arguments, "since")
+        only(arguments, "since")
         since = arguments.get("since")
         if since is not None and (type(since) is not int or since < 0):
             raise ControlError("`since` must be the number of an event, 0 for all that are still known.")
@@ -99,7 +101,7 @@ class Operations:
         return ({"n": None, "event": None} if i is None else {"n": i[0], "event": i[1].to_dict()} for i in heard)
 
     def view(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        _only(arguments, "max_width")
+        only(arguments, "max_width")
         width = arguments.get("max_width", 640)
         if type(width) is not int or not 16 <= width <= VIEW_WIDTH:
             raise ControlError(f"`max_width` must be a number of pixels from 16 to {VIEW_WIDTH}.")
@@ -116,7 +118,7 @@ class Operations:
 
     def door_test(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """One pulse, audited before it begins, as a grant is."""
-        _only(arguments, "pulse_ms")
+        only(arguments, "pulse_ms")
         p = self._parts
         pulse_ms, longest = arguments.get("pulse_ms", 500), p.settings.door.max_pulse_ms
         if type(pulse_ms) is not int or not 1 <= pulse_ms <= longest:
@@ -134,13 +136,13 @@ class Operations:
         return {"grant_id": grant_id, "pulse_ms": pulse_ms}
 
     def door_lock(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        _only(arguments)
+        only(arguments)
         self._parts.door.lock()
         return {"locked": True}
 
     def door_mode(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Kept by the door process until it is changed; its event goes to the audit log."""
-        _only(arguments, "mode")
+        only(arguments, "mode")
         mode = arguments.get("mode")
         if not isinstance(mode, str) or mode not in MODES:
             raise ControlError(f"`mode` must be one of {', '.join(MODES)}.")
@@ -148,14 +150,22 @@ class Operations:
         return {"mode": mode}
 
     def gallery_reload(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        _only(arguments)
+        only(arguments)
         self._daemon.refresh_gallery()
         snapshot = self._parts.gallery.now
         return {"people": len(snapshot.people), "templates": snapshot.matrix.templates}
 
+    def settings_reload(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        only(arguments)
+        reloads = self._daemon.reloads
+        if reloads is None:
+            raise ControlError("This daemon has no settings to read anew.")
+        change = reloads.wait()
+        return {"changed": list(change.changed), "refused": list(change.refused)}
+
     def stop(self, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Answers first: stopping closes every connection."""
-        _only(arguments)
+        only(arguments)
 
         def answered() -> Iterator[dict[str, Any]]:
             yield {"stopping": True}
@@ -167,6 +177,8 @@ class Operations:
         """A stream: what became of each picture, then the record. One enrolment at a time; the door decides nothing
         meanwhile, and stays locked."""
         person, seconds = NewPerson.from_message(arguments)
+        if self._parts.site is not None:
+            raise not_here()
         if not 1.0 <= seconds <= MAX_ENROL_S:
             raise ControlError(f"`seconds` must be from 1 to {MAX_ENROL_S:g}.")
         if person.replaces is not None:
@@ -207,7 +219,18 @@ class Operations:
             self._enrolling.release()
 
 
-def _only(arguments: dict[str, Any], *known: str) -> None:
+def door_status(door: Door) -> dict[str, Any]:
+    try:
+        s = door.status()
+    except EdgefaceError as e:
+        return {"reachable": False, "detail": str(e)}
+    return {
+        "reachable": True, "locked": s.locked, "mode": s.mode, "grant_id": s.grant_id, "detail": s.detail,
+        "held_by": s.held_by, "contact": s.contact, "alarms": list(s.alarms),
+    }  # fmt: skip
+
+
+def only(arguments: dict[str, Any], *known: str) -> None:
     unknown = sorted(set(arguments) - set(known))
     if unknown:
         named = ", ".join(known) or "none"

@@ -8,6 +8,10 @@ EdgefaceError
 │   └── EndOfStream        a recorded source has no more frames (not a fault)
 ├── SourceError            a photo, a clip or a scene file can't be read
 ├── ModelError             a model is missing, altered, or of another specification
+├── LinkError
+│   ├── LinkUnavailable    there is no connection to the broker; it is tried again
+│   └── LinkBusy           too much is on its way to the broker already; try again shortly
+├── MessageRefused         what came over the link was refused; has its reason (domain/refusal.py)
 ├── DoorError
 │   ├── DoorUnavailable    the door process or its pin can't be reached
 │   └── GrantRefused       the door process refused a grant (lockdown, fault, cap, repeated id)
@@ -66,6 +70,22 @@ class SourceError(EdgefaceError):
 
 class ModelError(EdgefaceError):
     exit_code = 78
+
+
+class LinkError(EdgefaceError):
+    exit_code = 69
+
+
+class LinkUnavailable(LinkError):
+    """`code` says which fault it is, one of adapters.link.faults.CODES."""
+
+    def __init__(self, message: str, advice: str = "", code: str = "network") -> None:
+        super().__init__(message, advice)
+        self.code = code
+
+
+class LinkBusy(LinkError):
+    pass
 
 
 class DoorError(EdgefaceError):

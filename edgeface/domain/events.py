@@ -29,6 +29,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class AccessGranted(Event):
+    """`unconfirmed`: on a gallery that the site had not confirmed."""
+
     kind: ClassVar[str] = "access_granted"
     track: int
     person: str
@@ -36,6 +38,7 @@ class AccessGranted(Event):
     margin: float
     evidence_ms: int
     grant_id: str
+    unconfirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,3 +227,74 @@ class PersonEnrolled(Event):
 class PersonRemoved(Event):
     kind: ClassVar[str] = "person_removed"
     person: str
+
+
+# -- the site ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SiteMessageRefused(Event):
+    """`refusal` as in domain/refusal.py, `topic` the kind of topic, `count` how many since the last such event."""
+
+    kind: ClassVar[str] = "message_refused"
+    refusal: str
+    topic: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SiteModeChanged(Event):
+    kind: ClassVar[str] = "site_mode_changed"
+    mode: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRestored(Event):
+    kind: ClassVar[str] = "link_restored"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost(Event):
+    kind: ClassVar[str] = "link_lost"
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryInStep(Event):
+    """All that the site's manifest says is here."""
+
+    kind: ClassVar[str] = "gallery_in_step"
+    manifest: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryUnconfirmed(Event):
+    """The site has not confirmed this gallery for longer than is allowed; `refusing`: nobody is let in meanwhile."""
+
+    kind: ClassVar[str] = "gallery_unconfirmed"
+    refusing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedFromSite(Event):
+    kind: ClassVar[str] = "removed_from_site"
+    roster: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRun(Event):
+    """An operator's command; `admin` is his id, `code` why it was not done."""
+
+    kind: ClassVar[str] = "command_run"
+    op: str
+    admin: str
+    done: bool
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateExpiring(Event):
+    kind: ClassVar[str] = "certificate_expiring"
+    days_left: int

@@ -74,6 +74,10 @@ class TrackLockout:
         self._inherited: set[int] = set()
         self._probes: deque[tuple[Floats, str, _Suspect]] = deque(maxlen=REMEMBERED_PROBES)
 
+    def change(self, rule: FailureRule) -> None:
+        """Another rule from now on; a lockout that runs ends when it was to end."""
+        self._rule = rule
+
     def failed(self, track: int, now_s: float, probe: Embedding | None = None) -> float | None:
         """A failed attempt of this track; `probe` is a face that failed. How long it is locked out for, in seconds,
         where this failure began a lockout. Failures during a lockout don't count."""
@@ -176,6 +180,11 @@ class DoorLockout:
         self._last_s = -math.inf
         self._lockouts = 0
         self._told_end = True
+
+    def change(self, rule: SpoofRule) -> None:
+        """Another rule from now on; a lockout that runs ends when it was to end."""
+        self._rule = rule
+        self._spoofs = deque(self._spoofs, maxlen=rule.spoofs)
 
     def spoofed(self, now_s: float) -> float | None:
         """A refused spoof. How long the door is locked out for, where this one began a lockout."""

@@ -30,6 +30,10 @@ class Passback:
         self._rule = rule
         self._in_s: dict[str, float] = {}
 
+    def change(self, rule: PassbackRule) -> None:
+        """Another rule from now on, also for those who are in."""
+        self._rule = rule
+
     @property
     def hard(self) -> bool:
         return self._rule.mode is PassbackMode.HARD

@@ -10,7 +10,7 @@ The order of precedence, and why it is this one:
  6. the picture is too poor               nothing can be said yet, or for too long
  7. passive liveness isn't sure           wait, and not for ever
  8. identity: agreed, not yet, or nobody  only a face that has shown itself alive gets here
- 9. the person's rights                   door, clock, validity, schedule
+ 9. the person's rights                   a gallery that the site stands by; door, clock, validity, schedule
 10. cooldown, anti-passback, then faults of door and log a grant that can't be carried out or recorded is none
 
 Grant is the one way out at the end, so it needs every condition. What can't be judged (a number that is not one, a mode
@@ -55,8 +55,9 @@ class PolicyRule:
 class Evidence:
     """What is known about a track now. `person` is the record that `streak` agreed on, None where it is gone;
     `schedule_open` is its schedule's answer, `time_matters` whether its rights depend on the wall clock at all.
-    `..._for_s`: how long that state has lasted. `..._lockout_s`, `cooldown_s`, `passback_s` (of a hard
-    anti-passback): remaining, 0 for none."""
+    `..._for_s`: how long that state has lasted.
+    `gallery`: whether the site stands by what is known here; confirmed where there is no site.
+    `..._lockout_s`, `cooldown_s`, `passback_s` (of a hard anti-passback): remaining, 0 for none."""
 
     track: int
     now_s: float
@@ -82,6 +83,7 @@ class Evidence:
     door_ok: bool = True
     audit_ok: bool = True
     passback_s: float = 0.0
+    gallery: Literal["confirmed", "waiting", "unconfirmed", "refused"] = "confirmed"
 
 
 def decide(evidence: Evidence, rule: PolicyRule | None = None) -> Decision:
@@ -155,16 +157,22 @@ def _identified(e: Evidence, rule: PolicyRule) -> Decision:
         return Wait(e.track)
     if e.person is None or e.person.id != e.streak.person:  # revoked while the evidence was gathered
         return Deny(DenialReason.UNKNOWN_PERSON, e.track, score=e.streak.score)
+    if e.gallery == "waiting":
+        return Wait(e.track)
     reason = _rights(e, e.person)
     if reason is not None:
         waits = {DenialReason.COOLDOWN: e.cooldown_s, DenialReason.PASSBACK: e.passback_s}
         detail = _seconds(waits[reason]) if reason in waits else ""
         return Deny(reason, e.track, e.person.id, e.streak.score, detail)
     evidence_ms = round((e.now_s - e.streak.since_s) * 1000)
-    return Grant(e.person.id, e.track, e.streak.score, e.streak.margin, evidence_ms)
+    return Grant(
+        e.person.id, e.track, e.streak.score, e.streak.margin, evidence_ms, unconfirmed=e.gallery != "confirmed"
+    )
 
 
 def _rights(e: Evidence, person: Person) -> DenialReason | None:
+    if e.gallery not in ("confirmed", "unconfirmed"):
+        return DenialReason.GALLERY_UNCONFIRMED
     if person.doors and e.door not in person.doors:
         return DenialReason.NOT_ALLOWED_HERE
     bounded = person.valid_from_s is not None or person.valid_to_s is not None
@@ -210,5 +218,6 @@ SENTENCES: dict[DenialReason, str] = {
     DenialReason.PASSBACK: "You went in a while ago. If you have left, please ask to be let in again.",
     DenialReason.LOCKDOWN: "This door is closed to everybody right now. Please follow the staff's instructions.",
     DenialReason.DOOR_FAULT: "The door's lock has a fault and can't open. Please tell the staff.",
+    DenialReason.GALLERY_UNCONFIRMED: "The door has lost touch with its site and stays closed. Please tell the staff.",
     DenialReason.AUDIT_FAULT: "The door can't record entries right now and stays closed. Please tell the staff.",
 }

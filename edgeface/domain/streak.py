@@ -163,6 +163,10 @@ class Cooldown:
         self._seconds = seconds
         self._until: dict[str, float] = {}
 
+    def change(self, seconds: float) -> None:
+        """Another length from the next grant on."""
+        self._seconds = seconds
+
     def granted(self, person: str, now_s: float) -> None:
         self._until = {p: t for p, t in self._until.items() if t > now_s}
         self._until[person] = now_s + self._seconds

@@ -147,17 +147,20 @@ class DenialReason(str, Enum):
     LOCKDOWN = "lockdown"
     DOOR_FAULT = "door_fault"
     AUDIT_FAULT = "audit_fault"
+    GALLERY_UNCONFIRMED = "gallery_unconfirmed"
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Open for this person now. `track` is the track that it rests on; `evidence_ms` how long evidence was gathered."""
+    """Open for this person now. `track` is the track that it rests on; `evidence_ms` how long evidence was gathered;
+    `unconfirmed`: the site has not confirmed the gallery that it rests on."""
 
     person: str
     track: int
     score: float
     margin: float
     evidence_ms: int
+    unconfirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,12 @@ LEAVES = [
     "run", "demo", "enroll", "gallery list", "gallery show", "gallery remove", "gallery export", "gallery backup",
     "door test", "door lock", "door status", "config check", "config explain", "config show", "config example",
     "replay", "audit list", "audit verify", "audit export", "bench", "eval recognition", "eval identification",
-    "eval spoof", "version",
+    "eval spoof", "version", "pair", "top", "config reload", "door mode", "door options",
+    "admin status", "admin events", "admin agent", "admin seal", "admin site create", "admin site show",
+    "admin site restore", "admin device add", "admin device remove", "admin device list", "admin person add",
+    "admin person update", "admin person revoke", "admin person erase", "admin person list", "admin person show",
+    "admin person export", "admin person import", "admin door unlock", "admin door lockdown", "admin door release",
+    "admin admin add", "admin admin remove", "admin admin list", "admin key rotate",
 ]  # fmt: skip
 
 
@@ -100,7 +105,7 @@ def test_a_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str], 
     assert "Usage:" in said.out
 
 
-@pytest.mark.parametrize("group", ["gallery", "door", "config", "audit", "eval", ""])
+@pytest.mark.parametrize("group", ["gallery", "door", "config", "audit", "eval", "admin", ""])
 def test_a_group_without_a_command_shows_its_commands(capsys: pytest.CaptureFixture[str], group: str) -> None:
     said = commands(capsys)(*group.split())
     for leaf in LEAVES:

@@ -81,6 +81,8 @@ def layer_of(name: str) -> str:
     parts = name.split(".")[1:]
     if parts[:1] == ["app"] and re.fullmatch(r"wiring(_\w+)?", ".".join(parts[1:])):
         return "wiring"
+    if parts[:1] == ["ports_link"]:  # a half of ports.py
+        return "ports"
     if not parts or parts[0].startswith("__"):
         return "package"
     if parts[0] == "adapters":

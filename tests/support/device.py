@@ -27,6 +27,7 @@ CONFIG = {
     "door": {"driver": "simboard", "start_process": True, "pulse_ms": 600},
     "audit": {"reserve_mb": 1, "max_mb": 8},
     "log": {"format": "json"},
+    "health": {"safe_mode_starts": 0},  # tests kill it again and again, and mean to
 }
 
 

@@ -15,11 +15,12 @@ from edgeface.adapters.door.recording import RecordingDoor
 from edgeface.adapters.gallery.memory import MemoryGallery
 from edgeface.adapters.system.audit_memory import MemoryAudit
 from edgeface.adapters.system.clock import RELEASED, VirtualClock
-from edgeface.app.door_loop import DoorLoop, Vision
+from edgeface.app.door_loop import DoorLoop
 from edgeface.app.people import IdentityRule, LiveGallery
 from edgeface.app.recorder import Recorder
 from edgeface.app.rules import rules_of
 from edgeface.app.settings import Settings
+from edgeface.app.view import Vision
 from edgeface.domain.alignment import KEYPOINT_HEAD
 from edgeface.domain.calibration import ErrorBudget, FmrCurve
 from edgeface.domain.events import Event

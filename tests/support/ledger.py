@@ -60,7 +60,7 @@ class Ledger:
         if pending["op"] == "removing":
             if now is None:
                 self.removed[one] = {}
-                del self.people[one]
+                self.people.pop(one, None)  # settled before: the run since was killed before it began anything
             return None
         if now is None:
             return None if before is None else "a change in flight lost the person"

@@ -23,6 +23,7 @@ from edgeface.adapters.system.watchdog import ProgressWatchdog, RecordingNotifie
 from edgeface.adapters.vision.bundle import VisionModels
 from edgeface.app.daemon import Daemon
 from edgeface.app.door_loop import DoorLoop
+from edgeface.app.measures import Measures
 from edgeface.app.people import LiveGallery
 from edgeface.app.recorder import EventStream, Recorder
 from edgeface.app.rules import rules_of
@@ -78,10 +79,10 @@ class Running:
         self._script_error: BaseException | None = None
         for part, name in ((self.door, "door"), (self.store, "store"), (self.audit, "audit")):
             self._note_closing(part, name)
-        v, stream = self.vision, EventStream()
+        v, stream, measures = self.vision, EventStream(), Measures()
         models = VisionModels(SimpleNamespace(models=()), v, v, v, v, "scripted-spoof", ())
         gallery = LiveGallery(self.store, MODEL, RULE, self.clock)
-        recorder = Recorder(self.audit, self.clock, [stream.publish, self.events.append])
+        recorder = Recorder(self.audit, self.clock, [stream.publish, measures.event, self.events.append])
         self.camera = ResilientCamera(
             camera or (lambda: self.live(*faces)), backoff=Backoff(0.05, 0.1, 0.0), max_age_s=10.0, seed=1
         )
@@ -91,7 +92,7 @@ class Running:
         self.parts = Parts(
             self.settings, self.clock, models, self.store, self.audit, gallery, stream, recorder,
             ProgressWatchdog(["camera", "vision"], 4.0, self.clock), Systemd(self.notifier),
-            Noting(self.story, "process"), self.door, self.camera, loop,
+            Noting(self.story, "process"), self.door, self.camera, loop, measures,
         )  # fmt: skip
         self.daemon = Daemon(self.parts, services or (lambda daemon: [Noting(self.story, "service")]))
 

@@ -10,9 +10,9 @@ from support.doorway import CURVE, MODEL, RULE, ScriptedVision, Seen, enrolled, 
 
 from edgeface.adapters.gallery.memory import MemoryGallery
 from edgeface.adapters.system.clock import VirtualClock
-from edgeface.app.door_loop import Vision
 from edgeface.app.enrolment import ENOUGH_FRAMES, MAX_TEMPLATES, MIN_FRAMES, SPOOFED, Enroller
 from edgeface.app.people import LiveGallery
+from edgeface.app.view import Vision
 from edgeface.domain.errors import EnrolmentError
 from edgeface.domain.liveness import SpoofRule
 from edgeface.domain.quality import SENTENCES, QualityLimits

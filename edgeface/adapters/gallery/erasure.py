@@ -29,7 +29,11 @@ class Erasure:
         if owner in (None, self._token):
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_MARK, self._token))
         else:  # another process owes too: nobody knows all the bytes
-            db.execute("UPDATE meta SET value = ? WHERE name = ?", (b"several", _MARK))
+            self.owe_everything(db)
+
+    def owe_everything(self, db: sqlite3.Connection) -> None:
+        """Inside a transaction: whatever the file holds beside what is in force."""
+        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_MARK, b"several"))
 
     def note(self, wrapped: object, sealed: object) -> None:
         """After that transaction: what it superseded."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeface.adapters.gallery import cipher, creation, database, record
+from edgeface.adapters.gallery.batch import Batch
 from edgeface.adapters.gallery.erasure import Erasure
 from edgeface.adapters.gallery.rotation import SEED_BYTES, Rotation
 from edgeface.domain.errors import (
@@ -22,7 +23,6 @@ from edgeface.domain.errors import (
     GalleryError,
     KeyRejected,
     PersonUnknown,
-    RecordConflict,
     RecordDamaged,
     StorageError,
     TracesRemain,
@@ -65,7 +65,7 @@ class SqliteGallery:
         self._file = database.Database(path, busy_timeout_s=busy_timeout_s)
         self._erasure = Erasure(self._file)
         try:
-            with self._reading("open the gallery") as db:
+            with self.reading("open the gallery") as db:
                 self._rotation = Rotation(self._seed(db))
             if not self._file.read_only:
                 with contextlib.suppress(EdgefaceError), self._writing("open the gallery"):
@@ -83,49 +83,21 @@ class SqliteGallery:
 
     def put(self, person: Person) -> None:
         person = record.checked(person)
-        key = cipher.new_key()
-        wrapped = cipher.seal(self._wrapping_key, key, _key_place(person.id, person.seq))
-        plain = record.encode(person, self._rotation.rotate)
-        sealed = cipher.seal(key, plain, self._record_place(person.id, person.seq))
-        with self._writing(f"store the record {person.id}"):
-            with self._file.transaction() as db:
-                old = db.execute("SELECT seq, wrapped_key, sealed FROM person WHERE id = ?", (person.id,)).fetchone()
-                _refuse_conflict(person, old, self._has_tombstone(db, person.id))
-                if old is None:
-                    statement = "INSERT INTO person (seq, wrapped_key, sealed, id) VALUES (?, ?, ?, ?)"
-                else:
-                    statement = "UPDATE person SET seq = ?, wrapped_key = ?, sealed = ? WHERE id = ?"
-                db.execute(statement, (person.seq, wrapped, sealed, person.id))
-                db.execute("UPDATE state SET version = version + 1, people = people + ?", (int(old is None),))
-                if old is not None:
-                    self._erasure.owe(db)
-            if old is not None:
-                self._erasure.note(old[1], old[2])
-                with contextlib.suppress(StorageError):  # the change stands; the next one tries again
-                    self._erase_traces(person.id)
+        with self.batch(f"store the record {person.id}") as batch:
+            batch.put(person)
 
     def remove(self, person_id: str) -> None:
-        with self._writing(f"remove the record {person_id}"):
-            with self._file.transaction() as db:
-                old = db.execute("SELECT seq, wrapped_key, sealed FROM person WHERE id = ?", (person_id,)).fetchone()
-                if old is None and not (self._has_tombstone(db, person_id) and self._erasure.owed(db)):
-                    raise _unknown(person_id)
-                if old is not None:
-                    self._erasure.owe(db)
-                    seq = old[0] if isinstance(old[0], int) else 0
-                    db.execute("DELETE FROM person WHERE id = ?", (person_id,))
-                    db.execute("INSERT OR REPLACE INTO tombstone (id, seq) VALUES (?, ?)", (person_id, seq))
-                    db.execute("UPDATE state SET version = version + 1, people = people - 1, removed = removed + 1")
-            if old is not None:
-                self._erasure.note(old[1], old[2])
-            self._erase_traces(person_id)
+        with self.batch(f"remove the record {person_id}", removing=person_id) as batch:
+            owed = self._has_tombstone(batch.db, person_id) and self._erasure.owed(batch.db)
+            if not batch.remove(person_id) and not owed:
+                raise _unknown(person_id)
 
     def removed(self, person_id: str) -> bool:
-        with self._reading(f"look for the record {person_id}") as db:
+        with self.reading(f"look for the record {person_id}") as db:
             return self._has_tombstone(db, person_id)
 
     def get(self, person_id: str) -> Person:
-        with self._reading(f"read the record {person_id}") as db:
+        with self.reading(f"read the record {person_id}") as db:
             query = "SELECT id, seq, wrapped_key, sealed FROM person WHERE id = ?"
             row = db.execute(query, (person_id,)).fetchone()
         if row is None:
@@ -147,7 +119,7 @@ class SqliteGallery:
         return found
 
     def version(self) -> int:
-        with self._reading("read the gallery's version") as db:
+        with self.reading("read the gallery's version") as db:
             row = db.execute("SELECT version FROM state").fetchone()
         return int(row[0])
 
@@ -165,7 +137,7 @@ class SqliteGallery:
 
     def check(self) -> Check:
         """Reads and authenticates everything; changes nothing."""
-        with self._reading("check the gallery") as db:
+        with self.reading("check the gallery") as db:
             findings = self._file.findings(thorough=True)
             removed = db.execute("SELECT count(*) FROM tombstone").fetchone()[0]
         damaged = self.damaged()
@@ -198,6 +170,48 @@ class SqliteGallery:
             "key) and enrol everybody again. Nothing was changed.",
         )
 
+    @contextlib.contextmanager
+    def batch(self, doing: str, *, removing: str | None = None) -> Iterator[Batch]:
+        """Changes that are durable together once it is left, and without any effect where it is left by an exception.
+        Raises StorageError, with `removing` (whose removal it is) TracesRemain where the change stands and the erasure
+        is still owed; otherwise the next change, or the next opening, tries that again."""
+        with self._writing(doing):
+            rotation = self._rotation
+            try:
+                with self._file.transaction() as db:
+                    batch = Batch(db, self._seal, self._erasure)
+                    yield batch
+            except BaseException:
+                self._rotation = rotation
+                raise
+            batch.committed()
+            if removing is not None:
+                self._erase_traces(removing)
+            elif batch.owes:
+                with contextlib.suppress(StorageError):
+                    self._erase_traces()
+
+    def erase_traces(self) -> None:
+        """Afterwards nothing that was superseded is left in the file. Raises TracesRemain, StorageError."""
+        with self._writing("overwrite what was removed"):
+            self._erase_traces()
+
+    def turn(self, batch: Batch, seed: bytes, people: Iterable[Person]) -> None:
+        """Within a batch: another matrix, and everybody's templates turned by it. `people` are all that there are."""
+        self._rotation = Rotation(seed)
+        batch.owe_everything()
+        for person in people:
+            batch.rewrite(person)
+        for name in _SEEDS:
+            sealed = cipher.seal(self._seed_key, seed, cipher.place(name))
+            batch.db.execute("UPDATE meta SET value = ? WHERE name = ?", (sealed, name))
+
+    def _seal(self, person: Person) -> tuple[bytes, bytes]:
+        key = cipher.new_key()
+        wrapped = cipher.seal(self._wrapping_key, key, _key_place(person.id, person.seq))
+        plain = record.encode(person, self._rotation.rotate)
+        return wrapped, cipher.seal(key, plain, self._record_place(person.id, person.seq))
+
     def _record_place(self, person_id: str, seq: int) -> bytes:
         return cipher.place("person record", self._rotation.id, person_id, seq)
 
@@ -221,7 +235,7 @@ class SqliteGallery:
         return person
 
     def _rows(self) -> list[tuple[object, object, object, object]]:
-        with self._reading("read the gallery") as db:
+        with self.reading("read the gallery") as db:
             db.execute("BEGIN")  # the rows and their counts are of one moment
             try:
                 rows = db.execute("SELECT id, seq, wrapped_key, sealed FROM person NOT INDEXED").fetchall()
@@ -238,14 +252,14 @@ class SqliteGallery:
         rows.sort(key=lambda row: str(row[0]))
         return rows
 
-    def _erase_traces(self, person_id: str) -> None:
+    def _erase_traces(self, person_id: str | None = None) -> None:
         try:
             self._erasure.finish(_ERASE_S)
         except (sqlite3.OperationalError, OSError) as e:
+            again = "" if person_id is None else f", or: edgeface gallery remove {person_id}"
             raise TracesRemain(
-                f"The removal is in force, but its traces in {self._path} could not be overwritten yet: {e}.",
-                "The next change finishes it, or: edgeface gallery remove "
-                f"{person_id}, once the disk has space and no other process reads the gallery.",
+                f"The change is in force, but what it removed from {self._path} could not be overwritten yet: {e}.",
+                f"The next change finishes it{again}, once the disk has space and no other process reads the gallery.",
             ) from e
 
     @staticmethod
@@ -253,7 +267,7 @@ class SqliteGallery:
         return db.execute("SELECT 1 FROM tombstone WHERE id = ?", (person_id,)).fetchone() is not None
 
     @contextlib.contextmanager
-    def _reading(self, doing: str) -> Iterator[sqlite3.Connection]:
+    def reading(self, doing: str) -> Iterator[sqlite3.Connection]:
         with self._lock, creation.translated(self._path, doing):
             self._refuse_closed()
             yield self._file.db
@@ -272,18 +286,6 @@ class SqliteGallery:
 
 def _key_place(person_id: str, seq: int) -> bytes:
     return cipher.place("person key", person_id, seq)
-
-
-def _refuse_conflict(person: Person, old: tuple[object, ...] | None, removed: bool) -> None:
-    if removed:
-        raise RecordConflict(
-            f"The record {person.id} was removed for good and can't come back.", "Enrol the person under a new id."
-        )
-    if old is not None and isinstance(old[0], int) and person.seq <= old[0]:
-        raise RecordConflict(
-            f"The record {person.id} is at number {old[0]} already; number {person.seq} is not newer.",
-            "Read it again and repeat the change.",
-        )
 
 
 def _unknown(person_id: str) -> PersonUnknown:

@@ -51,9 +51,7 @@ class FileAudit:
         """Heals what a power cut left behind the last acknowledged entry, and records that it did. Raises
         StorageError; KeyRejected where the log was written with another key: nothing of it is touched then."""
         self.folder = folder
-        self._clock = clock
-        self._boot_id = boot_id
-        self._include_scores = include_scores
+        self._clock, self._boot_id, self._include_scores = clock, boot_id, include_scores
         self._max_bytes = max_bytes
         self._segment_bytes = min(max(max_bytes // _SEGMENTS, _SEGMENT_BYTES[0]), _SEGMENT_BYTES[1])
         self._chain = Chain(keys)
@@ -124,6 +122,11 @@ class FileAudit:
 
     def verify(self) -> Verified:
         return self._reader.verify()
+
+    def head(self) -> tuple[int, bytes]:
+        """Sequence number and hash (32 bytes) of the newest entry that is acknowledged."""
+        with self._lock:
+            return self._anchor.seq, bytes.fromhex(self._anchor.hash)
 
     def reserve_whole(self) -> bool:
         """False while the disk is, or was a moment ago, full."""
