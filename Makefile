@@ -27,7 +27,7 @@ dev: ## the environment with everything: demo, tests, lint
 
 demo: ## the whole daemon on a virtual camera: people come to the door, a table says what happened
 	@$(SETUP) --system mosquitto=mosquitto -- build runtime demo
-	@$(BIN)/edgeface demo
+	@$(BIN)/edgeface demo --site
 
 test: dev ## lint, format, types, tests with branch coverage
 	@$(MAKE) --no-print-directory check

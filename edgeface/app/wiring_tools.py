@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,11 +12,13 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from edgeface.app.door_loop import DoorLoop
+from edgeface.app.paths import mosquitto_dir
 from edgeface.app.people import LiveGallery
 from edgeface.app.recorder import Listener, Recorder
 from edgeface.app.rules import rules_of
 from edgeface.app.settings import Settings
 from edgeface.app.wiring import identity_rule, open_camera, vision_of
+from edgeface.domain.errors import ConfigError
 from edgeface.domain.types import Person, Pixels
 from edgeface.ports import Camera, Door, GalleryStore
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from edgeface.adapters.camera.scene.parse import Scene
     from edgeface.adapters.system.clock import VirtualClock
     from edgeface.adapters.vision.bundle import VisionModels
+    from edgeface.app.demo.admins import Admin
+    from edgeface.app.demo.stage import Stage
     from edgeface.app.evaluate.pictures import EvalModels
 
 
@@ -72,6 +77,24 @@ def save_portrait(scene: Scene, actor: str, folder: Path) -> Path:
     from edgeface.adapters.camera.scene.portrait import save_still
 
     return save_still(scene.actors[actor].portrait, scene.folder, folder)
+
+
+def demo_admin(site: bool | None) -> Callable[[Stage], AbstractContextManager[Admin]]:
+    """Who enrols in the demo; None: over a broker where there is one. Raises ConfigError where it must and isn't."""
+    from edgeface.adapters.link.broker import BrokerProcess, find_mosquitto, free_port
+    from edgeface.app.demo.admins import at_the_door, over_a_broker
+
+    if site is False:
+        return at_the_door
+    try:
+        find_mosquitto()
+    except ConfigError:
+        if site:
+            raise
+        return at_the_door
+    return over_a_broker(
+        free_port, lambda folder, port, before: BrokerProcess(folder, mosquitto_dir(), port=port, before=before)
+    )
 
 
 def open_clip(path: Path) -> Camera:

@@ -13,7 +13,7 @@ import typer
 from edgeface.app import wiring_tools
 from edgeface.app.demo.ending import scratch_folder
 from edgeface.app.demo.show import PULSE_MS, Demo, Moment, Outcome
-from edgeface.app.demo.verdict import DECISIONS, Happened
+from edgeface.app.demo.verdict import ADMIN_DID, DECISIONS, Happened, during
 from edgeface.cli.output import JsonOption, examples, print_json, say
 from edgeface.control.client import ControlClient
 from edgeface.domain.story import Expected
@@ -28,6 +28,8 @@ SIGNS = {
     "door_unlocked": ("◆", "green"),
     "door_locked": ("◆", "dim"),
     "lockout_started": ("⏸", "yellow"),
+    "person_enrolled": ("+", "bold cyan"),
+    "person_removed": ("−", "bold cyan"),
 }
 LONG_STILL_S = 0.1
 ENOUGH_IN_TIME = 0.6  # of the pictures; with fewer the rows say more about the machine than about the door
@@ -39,18 +41,29 @@ WORDS = {
     "door_unlocked": "relay closed",
     "door_locked": "relay open, locked",
     "lockout_started": "locked out",
+    "person_enrolled": "enrolled",
+    "person_removed": "revoked",
 }
 
 
 @app.command(epilog=examples("edgeface demo", "edgeface demo --json", "edgeface demo --scene my-door.toml"))
 def demo(
     scene: Annotated[Path | None, typer.Option(help="Another scene file than the demo's own.")] = None,
+    site: Annotated[
+        bool | None,
+        typer.Option(
+            "--site/--no-site",
+            help="Enrol and revoke as the admin of a site, over a Mosquitto of the demo, or at the door itself. "
+            "Default: over a Mosquitto where it is installed.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the whole daemon at work on a virtual camera.
 
     The real daemon and its door process before a scene: a stranger, a printed photo, the enrolled person, and more.
     Ends with 0 only where every row of the table holds."""
+    admin = wiring_tools.demo_admin(site)
     story = wiring_tools.load_scene(scene)
     acts = story.acts
     granted = {a.person for a in acts if a.expect == "access_granted" and a.person}
@@ -61,7 +74,7 @@ def demo(
             if a.kind == "live" and a.person in granted
         }
         source = f"replay:{wiring_tools.scene_path(scene)}"
-        outcome = Demo(source, story.length_s, acts, photos, ControlClient, on_moment).run()
+        outcome = Demo(source, story.length_s, acts, photos, admin, ControlClient, on_moment).run()
     if as_json:
         print_json(_as_dict(outcome))
     else:
@@ -123,17 +136,19 @@ def _picture(acts: Sequence[Expected], moment: Moment, width: int) -> Any:
     for act in acts:
         playing = act.start_s <= moment.t_s < act.end_s and moment.phase == "playing"
         name = Text(("▶ " if playing else "  ") + act.name, style="bold" if playing else "")
-        during = [e for e in moment.events if act.start_s <= e.t_s < act.end_s]
-        told = dict.fromkeys(WORDS[e.kind] for e in during if e.kind in (*DECISIONS, "tailgating_seen"))
-        table.add_row(name, _bar(act, during, moment, bar_width, playing), Text(", ".join(told)))
+        came = during(act, moment.events)
+        told = dict.fromkeys(
+            WORDS[e.kind] for e in came if e.kind in (*DECISIONS, *ADMIN_DID.values(), "tailgating_seen")
+        )
+        table.add_row(name, _bar(act, came, moment, bar_width, playing), Text(", ".join(told)))
     word, style = (" OPEN ", "bold white on green") if moment.relay_closed else (" LOCKED ", "bold white on grey23")
     clock = f"   {moment.phase}, {max(0.0, moment.t_s):4.1f} of {moment.length_s:.0f} s\n"
     head = Text.assemble("edgeface demo   door ", Text(word, style=style), clock)
-    legend = Text("● granted  ✕ refused  ▣ picture refused  ⚑ tailgating  ◆ relay", style="dim")
+    legend = Text("● granted  ✕ refused  ▣ picture refused  ⚑ tailgating  ◆ relay  + − admin", style="dim")
     return Group(head, table, legend)
 
 
-def _bar(act: Expected, during: list[Happened], moment: Moment, width: int, playing: bool) -> Any:
+def _bar(act: Expected, came: list[Happened], moment: Moment, width: int, playing: bool) -> Any:
     """Where the act lies in the scene, and a sign at each event; decisions are drawn over what follows from them."""
     from rich.text import Text
 
@@ -142,7 +157,7 @@ def _bar(act: Expected, during: list[Happened], moment: Moment, width: int, play
     begin, end = round(act.start_s * scale), max(round(act.end_s * scale), round(act.start_s * scale) + 1)
     track = [("━" if i < at else "─") if begin <= i < end else " " for i in range(width)]
     styles: list[str] = ["cyan" if playing else "grey50"] * width
-    for event in sorted((e for e in during if e.kind in SIGNS), key=lambda e: e.kind in DECISIONS):
+    for event in sorted((e for e in came if e.kind in SIGNS), key=lambda e: e.kind in DECISIONS):
         column = min(width - 1, max(0, int(event.t_s * scale)))
         track[column], styles[column] = SIGNS[event.kind]
     return Text.assemble(*((sign, style) for sign, style in zip(track, styles, strict=True)))

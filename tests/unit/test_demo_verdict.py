@@ -48,6 +48,29 @@ def altered(event: Happened, **fields: object) -> list[Happened]:
     return [replace(e, fields={**e.fields, **fields}) if e is event else e for e in EVENTS]
 
 
+ENROLLED = Expected("enrolled", 0, 3, "nothing", ADA, admin="enrol")
+REVOKED = Expected("revoked", 36.5, 40, "nothing", ADA, admin="revoke")
+
+
+def test_what_an_admin_does_is_a_row_of_its_own() -> None:
+    known, gone = Happened(0.4, "person_enrolled", {"person": ADA}), Happened(37.9, "person_removed", {"person": ADA})
+
+    def rows(*events: Happened) -> list[Row]:
+        return judge([ENROLLED, NOBODY, REVOKED], events, [], PULSE_MS)
+
+    assert [(r.expected, r.happened, r.after_ms, r.faults) for r in rows(known, gone)] == [
+        ("person_enrolled", "person_enrolled", None, ()),
+        ("nothing", "nothing", None, ()),
+        ("person_removed", "person_removed", 1400, ()),
+    ]
+    late, other = replace(gone, t_s=41.0), replace(known, fields={"person": EVE})
+    assert [r.faults for r in rows(other, late)] == [
+        ("person_enrolled did not come",), (), ("person_removed did not come",),
+    ]  # fmt: skip
+    denied = Happened(38.0, "access_denied", {"reason": "unknown_person"})
+    assert rows(known, gone, denied)[2].faults == ("access_denied was not expected",)
+
+
 def test_what_was_expected_holds() -> None:
     assert failing(EVENTS, PULSES) == {}
 

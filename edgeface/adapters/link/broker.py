@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -41,26 +41,21 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-class LocalBroker:
-    """A CA, a broker's certificate and a configuration in `folder` (kept if they are there), and the process."""
+class BrokerProcess:
+    """The process, in a folder that has what it needs: ca.pem, crl.pem, server.pem, server.key, acl; as
+    `edgeface admin site create` makes them."""
 
     def __init__(
-        self, folder: Path, config: Path, *, site: str = "dev", port: int | None = None, extra: str = ""
+        self, folder: Path, config: Path, *, port: int | None = None, extra: str = "", before: Sequence[str] = ()
     ) -> None:
-        """`config` is the folder with mosquitto.conf and acl; `extra` lines of configuration win over it."""
-        self._mosquitto = find_mosquitto()
+        """`config` is the folder with mosquitto.conf and acl; `extra` lines of configuration win over it; `before` is
+        what the command begins with."""
+        self._command = [*before, find_mosquitto()]
         self.folder, self._config, self._extra = folder.absolute(), config, extra
         self._fixed_port = port
         self.port = port or 0
         self._process: subprocess.Popen[bytes] | None = None
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.authority = self._authority(site)
-        self._revoked: set[int] = set()
-        self._write_revocations()
-
-    @property
-    def ca(self) -> Path:
-        return self.folder / "ca.pem"
 
     @property
     def log(self) -> Path:
@@ -69,37 +64,6 @@ class LocalBroker:
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
-
-    def client(self, name: str, days: float = CLIENT_DAYS) -> TlsFiles:
-        """A fresh certificate for a client of that name."""
-        folder = self.folder / "clients" / name
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        files = TlsFiles(self.ca, folder / "client.pem", folder / "client.key")
-        self.write(self.authority.client(name, _now(), days), files.certificate, files.key)
-        return files
-
-    @staticmethod
-    def write(issued: Issued, certificate: Path, key: Path) -> None:
-        certificate.write_bytes(issued.certificate)
-        key.unlink(missing_ok=True)
-        fd = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "wb") as f:
-            f.write(issued.key)
-
-    def revoke(self, *serials: int) -> None:
-        """In force once the broker is started again."""
-        self._revoked |= set(serials)
-        self._write_revocations()
-
-    def write_acl(self, *admins: str, home_assistant: bool = False) -> None:
-        """The ACL that ships, with the admin's block for each of these names. Before `start`, or with `reload`."""
-        text = (self._config / "acl").read_text(encoding="utf-8")
-        if home_assistant:
-            text = re.sub(r"^#(user|topic|pattern) ", r"\1 ", text, flags=re.MULTILINE)
-        block = re.search(r"^user admin\n(?:(?:topic|#) ?.*\n)+", text, re.MULTILINE)
-        assert block is not None
-        others = [block[0].replace("user admin\n", f"user {name}\n", 1) for name in admins if name != "admin"]
-        (self.folder / "acl").write_text("\n".join([text, *others]), encoding="utf-8")
 
     def reload(self) -> None:
         """Has it read its ACL and its own certificate again."""
@@ -112,7 +76,7 @@ class LocalBroker:
             self.port = self._fixed_port or self.port or free_port()
             self._configure()
             with self.log.open("ab") as log:
-                command = [self._mosquitto, "-c", str(self.folder / "mosquitto.conf")]
+                command = [*self._command, "-c", str(self.folder / "mosquitto.conf")]
                 self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             if self._listens(timeout_s):
                 return
@@ -157,8 +121,6 @@ class LocalBroker:
 
     def _configure(self) -> None:
         (self.folder / "data").mkdir(exist_ok=True, mode=0o700)
-        if not (self.folder / "acl").exists():
-            self.write_acl()
         text = (self._config / "mosquitto.conf").read_text(encoding="utf-8")
         text = text.replace("/etc/mosquitto/edgeface/", f"{self.folder}/")
         text = text.replace("/var/lib/mosquitto/", f"{self.folder}/data/")
@@ -180,6 +142,59 @@ class LocalBroker:
             except OSError:
                 time.sleep(0.01)
         return False
+
+
+class LocalBroker(BrokerProcess):
+    """With a CA of its own, kept if it is there, and what it certifies."""
+
+    def __init__(
+        self, folder: Path, config: Path, *, site: str = "dev", port: int | None = None, extra: str = ""
+    ) -> None:
+        super().__init__(folder, config, port=port, extra=extra)
+        self.authority = self._authority(site)
+        self._revoked: set[int] = set()
+        self._write_revocations()
+
+    @property
+    def ca(self) -> Path:
+        return self.folder / "ca.pem"
+
+    def client(self, name: str, days: float = CLIENT_DAYS) -> TlsFiles:
+        """A fresh certificate for a client of that name."""
+        folder = self.folder / "clients" / name
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files = TlsFiles(self.ca, folder / "client.pem", folder / "client.key")
+        self.write(self.authority.client(name, _now(), days), files.certificate, files.key)
+        return files
+
+    @staticmethod
+    def write(issued: Issued, certificate: Path, key: Path) -> None:
+        certificate.write_bytes(issued.certificate)
+        key.unlink(missing_ok=True)
+        fd = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "wb") as f:
+            f.write(issued.key)
+
+    def revoke(self, *serials: int) -> None:
+        """In force once the broker is started again."""
+        self._revoked |= set(serials)
+        self._write_revocations()
+
+    def write_acl(self, *admins: str, home_assistant: bool = False) -> None:
+        """The ACL that ships, with the admin's block for each of these names. Before `start`, or with `reload`."""
+        text = (self._config / "acl").read_text(encoding="utf-8")
+        if home_assistant:
+            text = re.sub(r"^#(user|topic|pattern) ", r"\1 ", text, flags=re.MULTILINE)
+        block = re.search(r"^user admin\n(?:(?:topic|#) ?.*\n)+", text, re.MULTILINE)
+        assert block is not None
+        others = [block[0].replace("user admin\n", f"user {name}\n", 1) for name in admins if name != "admin"]
+        (self.folder / "acl").write_text("\n".join([text, *others]), encoding="utf-8")
+
+    def start(self, timeout_s: float = 20.0) -> None:
+        """The same, with the ACL that ships where none was written."""
+        if not (self.folder / "acl").exists():
+            self.write_acl()
+        super().start(timeout_s)
 
     def _authority(self, site: str) -> Authority:
         key = self.folder / "ca.key"

@@ -6,10 +6,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from edgeface.app.demo.admins import Admin
 from edgeface.app.demo.ending import scratch_folder
 from edgeface.app.demo.stage import STOP_S, Stage, board, daemon
 from edgeface.app.demo.stalls import Stall, StallMeter
@@ -72,11 +74,13 @@ class Demo:
         length_s: float,
         acts: Sequence[Expected],
         enrolled: dict[str, Path],
+        admin: Callable[[Stage], AbstractContextManager[Admin]],
         connect: Callable[[Path], Client],
         on_moment: Callable[[Moment], None],
     ) -> None:
         self._source, self._acts, self._enrolled = source, acts, enrolled
-        self._connect, self._on_moment = connect, on_moment
+        self._admin, self._connect, self._on_moment = admin, connect, on_moment
+        self._orders: list[_Order] = []
         self._moment = Moment(length_s=length_s)
         self._raw: list[tuple[float, dict[str, Any]]] = []
         self._origin_s: float | None = None
@@ -89,15 +93,19 @@ class Demo:
         with scratch_folder("edgeface-demo-") as folder:
             stage = Stage(folder)
             stage.write_config(self._source, DEMO_SETTINGS)
-            ids = {}
             self._phase("enrolling")
-            for name, photo in self._enrolled.items():
-                ids[name] = str(stage.edgeface("enroll", name, "--photo", str(photo))["id"])
-            self._phase("starting")
-            with StallMeter() as meter, board(stage), daemon(stage) as process:
-                self._watch(stage, process)
+            with self._admin(stage) as admin:
+                ids = admin.enrol(self._enrolled)
+                acts = [_for_record(act, ids) for act in self._acts]
+                self._orders = [_Order(act, admin) for act in acts if act.admin == "revoke"]
+                self._phase("starting")
+                with StallMeter() as meter, board(stage), daemon(stage) as process:
+                    self._watch(stage, process)
+                for order in self._orders:
+                    order.finish()
+                if not admin.heard:
+                    acts = [replace(act, admin="") for act in acts]
             edges = self._edges(stage)
-        acts = [_for_record(act, ids) for act in self._acts]
         origin = self._origin_s or 0.0
         stalls = [Stall(s.begin_s - origin, s.end_s - origin) for s in meter.stalls]
         rows = judge(acts, self._moment.events, pulses_of(edges), PULSE_MS, stalls)
@@ -115,6 +123,8 @@ class Demo:
             if ticks % ASK_HINT_EVERY == 0:
                 self._ask_hint(stage)
             self._update(stage)
+            for order in self._orders:
+                order.give(self._moment.t_s)
             ticks += 1
             time.sleep(TICK_S)
         if process.poll() is None:
@@ -166,7 +176,7 @@ class Demo:
         origin = self._origin_s or 0.0
         self._moment.t_s = min(time.monotonic() - origin, self._moment.length_s)
         self._moment.events = [
-            Happened(t - origin, str(e["event"]), {k: v for k, v in e.items() if k not in ("event", "t_s")})
+            Happened(max(0.0, t - origin), str(e["event"]), {k: v for k, v in e.items() if k not in ("event", "t_s")})
             for t, e in list(self._raw)
         ]
         edges = stage.edges()
@@ -180,6 +190,33 @@ class Demo:
     def _phase(self, phase: str) -> None:
         self._moment.phase = phase
         self._on_moment(self._moment)
+
+
+class _Order:
+    """What an admin does as an act begins; the show goes on meanwhile."""
+
+    def __init__(self, act: Expected, admin: Admin) -> None:
+        self._at_s, self._person, self._admin = act.start_s, act.person, admin
+        self._thread: threading.Thread | None = None
+        self._failed: EdgefaceError | None = None
+
+    def give(self, t_s: float) -> None:
+        if self._thread is None and t_s >= self._at_s:
+            self._thread = threading.Thread(target=self._carry_out, name="admin")
+            self._thread.start()
+
+    def finish(self) -> None:
+        """Raises what the command raised."""
+        if self._thread is not None:
+            self._thread.join()
+        if self._failed is not None:
+            raise self._failed
+
+    def _carry_out(self) -> None:
+        try:
+            self._admin.revoke(self._person)
+        except EdgefaceError as e:
+            self._failed = e
 
 
 def _for_record(act: Expected, ids: dict[str, str]) -> Expected:

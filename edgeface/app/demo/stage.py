@@ -21,6 +21,7 @@ from edgeface.app.demo.ending import unwound_by_signals
 from edgeface.app.settings import environment_of_a_fresh_machine
 from edgeface.domain.errors import EdgefaceError
 
+EDGEFACE = [sys.executable, "-m", "edgeface"]
 PIN = 17
 START_S = 20.0  # a Pi 4 with a cold card loads everything in a quarter of this
 STOP_S = 5.0
@@ -70,15 +71,23 @@ class Stage:
         return [(float(e["t_s"]), int(e["level"])) for e in lines if e["pin"] == PIN]
 
     def edgeface(self, *arguments: str) -> dict[str, Any]:
-        """Runs an `edgeface` command to its end and returns its JSON. Raises EdgefaceError with what it said."""
+        """Runs an `edgeface` command at this door to its end and returns its JSON. Raises EdgefaceError with what it
+        said."""
+        return self.json_of(*arguments, "--config", str(self.config), "--json")
+
+    def json_of(self, *arguments: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self.run(*arguments))
+        return answer
+
+    def run(self, *arguments: str) -> str:
+        """The same for any command, its whole command line given; returns what it wrote."""
         done = subprocess.run(
-            [sys.executable, "-m", "edgeface", *arguments, "--config", str(self.config), "--json"],
+            [*EDGEFACE, *arguments],
             capture_output=True, text=True, check=False, env=environment_of_a_fresh_machine(),
         )  # fmt: skip
         if done.returncode != 0:
             raise EdgefaceError(f"`edgeface {' '.join(arguments)}` failed: {done.stderr.strip()}")
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
+        return done.stdout
 
 
 @contextmanager
@@ -108,7 +117,7 @@ def daemon(stage: Stage) -> Iterator[subprocess.Popen[bytes]]:
         stack.enter_context(unwound_by_signals())
         log = stack.enter_context(stage.daemon_log.open("wb"))
         process = subprocess.Popen(
-            [sys.executable, "-m", "edgeface", "run", "--config", str(stage.config), "--parent-pid", str(os.getpid())],
+            [*EDGEFACE, "run", "--config", str(stage.config), "--parent-pid", str(os.getpid())],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment_of_a_fresh_machine(),
         )  # fmt: skip
         try:

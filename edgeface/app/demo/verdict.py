@@ -12,6 +12,7 @@ from edgeface.app.demo.stalls import Stall, stood_still_s
 from edgeface.domain.story import Expected
 
 DECISIONS = ("access_granted", "access_denied", "spoof_refused")
+ADMIN_DID = {"enrol": "person_enrolled", "revoke": "person_removed"}  # what the door says of it
 HINT = "hint"  # the kind of `Happened` that says what the person is told; its field `hint` is a quality issue or reason
 LONGER_MS = 100  # a pulse may outlast its length by this: the design's promise
 SHORTER_MS = 50
@@ -82,12 +83,18 @@ def judge(
     return rows
 
 
+def during(act: Expected, events: Sequence[Happened]) -> list[Happened]:
+    """What happened in it; what an admin did is shown in his own act alone."""
+    found = [e for e in events if act.start_s <= e.t_s < act.end_s]
+    return [e for e in found if act.admin or e.kind not in ADMIN_DID.values()]
+
+
 def _row(
     act: Expected, events: Sequence[Happened], pulses: Sequence[Pulse], pulse_ms: int, stalls: Sequence[Stall]
 ) -> Row:
-    during = [e for e in events if act.start_s <= e.t_s < act.end_s]
+    came = during(act, events)
     closings = [p for p in pulses if act.start_s <= p.on_s < act.end_s]
-    decisions = [e for e in during if e.kind in DECISIONS]
+    decisions = [e for e in came if e.kind in DECISIONS]
     allowed = {act.expect, *act.accept} - {"nothing"}
     faults: list[str] = []
     first = next((e for e in decisions if e.kind == act.expect), decisions[0] if decisions else None)
@@ -95,19 +102,28 @@ def _row(
         faults.append(f"{act.expect} did not come")
     faults += [f"{e.kind} was not expected" for e in decisions if e.kind not in allowed and not _still_there(e, first)]
     faults += _wrong_fields(act, decisions)
-    faults += [f"{kind} did not come" for kind in act.also if not any(e.kind == kind for e in during)]
-    if act.hint and not any(e.kind == HINT and e.fields.get("hint") == act.hint for e in during):
+    faults += [f"{kind} did not come" for kind in act.also if not any(e.kind == kind for e in came)]
+    done = ADMIN_DID.get(act.admin, "")
+    known = next((e for e in came if e.kind == done and e.fields.get("person") == act.person), None)
+    if done and known is None:
+        faults.append(f"{done} did not come")
+    if act.hint and not any(e.kind == HINT and e.fields.get("hint") == act.hint for e in came):
         faults.append(f"nobody was told: {act.hint}")
     faults += _wrong_pulses(act, closings, decisions, pulse_ms, stalls)
     pulse = closings[0] if closings else None
     return Row(
         name=act.name,
-        expected=" + ".join([act.expect, *act.also, *([f"told {act.hint}"] if act.hint else [])]),
-        happened=_told(during),
-        after_ms=None if first is None else _after_ms(first, pulse if first.kind == "access_granted" else None),
+        expected=" + ".join(_expected(act, done)),
+        happened=_told(came),
+        after_ms=_after_ms(act, first or known, pulse),
         pulse_ms=None if pulse is None or pulse.off_s is None else round((pulse.off_s - pulse.on_s) * 1000),
         faults=tuple(dict.fromkeys(faults)),
     )
+
+
+def _expected(act: Expected, done: str) -> list[str]:
+    besides = [*([done] if done else []), *act.also, *([f"told {act.hint}"] if act.hint else [])]
+    return besides if done and act.expect == "nothing" else [act.expect, *besides]
 
 
 def _still_there(event: Happened, granted: Happened | None) -> bool:
@@ -151,16 +167,24 @@ def _wrong_pulses(
     return []
 
 
-def _after_ms(event: Happened, pulse: Pulse | None) -> int:
+def _after_ms(act: Expected, event: Happened | None, pulse: Pulse | None) -> int | None:
+    if event is None:
+        return None
+    if event.kind == ADMIN_DID["revoke"]:  # from the admin's command
+        return round((event.t_s - act.start_s) * 1000)
+    if event.kind == ADMIN_DID["enrol"]:  # the door wasn't there yet
+        return None
     evidence_ms = int(event.fields.get("evidence_ms") or 0)
-    return evidence_ms + (0 if pulse is None else max(0, round((pulse.on_s - event.t_s) * 1000)))
+    if event.kind != "access_granted" or pulse is None:
+        return evidence_ms
+    return evidence_ms + max(0, round((pulse.on_s - event.t_s) * 1000))
 
 
-def _told(during: Sequence[Happened]) -> str:
+def _told(came: Sequence[Happened]) -> str:
     """Kinds with their reasons, each once, with how often."""
     seen: dict[str, int] = {}
-    for event in during:
-        if event.kind in (*DECISIONS, "tailgating_seen", "lockout_started"):
+    for event in came:
+        if event.kind in (*DECISIONS, *ADMIN_DID.values(), "tailgating_seen", "lockout_started"):
             reason = event.fields.get("reason")
             text = f"{event.kind} ({reason})" if reason and reason != "spoof" else event.kind
             seen[text] = seen.get(text, 0) + 1

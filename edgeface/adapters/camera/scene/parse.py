@@ -15,7 +15,7 @@ from typing import Any
 
 from edgeface.adapters.camera.scene.tables import Table
 from edgeface.domain.errors import SourceError
-from edgeface.domain.story import HINTS, Expected
+from edgeface.domain.story import ADMIN, HINTS, Expected
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -185,9 +185,12 @@ def _act(t: Table, actors: Mapping[str, Actor]) -> Act:
         accept=t.texts("accept"),
         also=t.texts("also"),
         hint=t.choice("hint", HINTS, ""),
+        admin=t.choice("admin", ADMIN, ""),
         cast=cast,
     )
     t.finish()
+    if act.admin and not act.person:
+        raise t.error(f"`admin` says {act.admin}, and not whom", 'Name somebody: person = "Ada Lovelace".')
     return act
 
 
