@@ -157,6 +157,11 @@ class GalleryStore(Protocol):
         """record id -> sentence, of every record that does not authenticate."""
         ...
 
+    def marks(self) -> Mapping[str, bytes]:
+        """record id -> a mark, by id, of every record that is there; another one after whatever changes in what is
+        stored of it, damage too. Much cheaper than reading the records."""
+        ...
+
     def export(self, person_id: str) -> dict[str, object]:
         """A person's own copy of the record, templates unrotated, as JSON's types. Raises PersonUnknown,
         RecordDamaged."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from edgeface.domain.calibration import ErrorBudget, FmrCurve, ThresholdChoice, derive_threshold, fixed_threshold
+from edgeface.domain.errors import PersonUnknown, RecordDamaged
 from edgeface.domain.events import Event, RecordRefused
 from edgeface.domain.matching import GalleryMatrix, MatchRule
 from edgeface.domain.types import Person
@@ -33,7 +34,8 @@ class IdentityRule:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`people` holds records without their templates: those are in `matrix` alone."""
+    """`people` holds records without their templates: those are in `matrix` alone. `marks`: what of the store it was
+    made from."""
 
     version: int
     matrix: GalleryMatrix
@@ -41,6 +43,7 @@ class Snapshot:
     choice: ThresholdChoice
     match_rule: MatchRule
     damaged: Mapping[str, str]
+    marks: Mapping[str, bytes]
 
 
 class LiveGallery:
@@ -51,7 +54,7 @@ class LiveGallery:
         self._refreshing = threading.Lock()  # two loads at once could put the older one last
         self._swapping = threading.Lock()
         self._gone: set[str] = set()
-        self._snapshot = self._load()
+        self._snapshot = self._load(None)
 
     @property
     def now(self) -> Snapshot:
@@ -63,7 +66,8 @@ class LiveGallery:
         with self._refreshing:
             if self._store.version() == self._snapshot.version:
                 return []
-            before, after = self._snapshot, self._load()
+            before = self._snapshot
+            after = self._load(before)
             with self._swapping:
                 self._snapshot = self._without_gone(after)
         return self._newly_damaged(before, after)
@@ -86,7 +90,7 @@ class LiveGallery:
         with self._refreshing:
             before, self._rule = self._rule, rule
             try:
-                after = self._load()
+                after = self._load(self._snapshot)
             except BaseException:
                 self._rule = before
                 raise
@@ -98,18 +102,38 @@ class LiveGallery:
         now = self._clock.monotonic_s()
         return [RecordRefused(now, person=i, detail=why) for i, why in self._snapshot.damaged.items()]
 
-    def _load(self) -> Snapshot:
+    def _load(self, before: Snapshot | None) -> Snapshot:
+        """Reads what is not as it was `before`."""
         version = self._store.version()  # before reading: a change in the meantime is then seen again, not missed
-        records = list(self._store.people())
-        matrix = GalleryMatrix.build(records, self._model)
+        marks = self._store.marks()
+        people: dict[str, Person] = {}
+        damaged: dict[str, str] = {}
+        changed: dict[str, Person] = {}
+        for record, mark in marks.items():
+            if before is not None and before.marks.get(record) == mark:
+                if record in before.people:
+                    people[record] = before.people[record]
+                elif record in before.damaged:
+                    damaged[record] = before.damaged[record]
+                continue
+            try:
+                changed[record] = self._store.get(record)
+                people[record] = replace(changed[record], templates=())
+            except RecordDamaged as e:
+                damaged[record] = str(e)
+            except PersonUnknown:  # removed since
+                continue
+        matrix = before.matrix if before is not None else GalleryMatrix.build((), self._model)
+        matrix = matrix.updated(people, changed)
         choice = self._rule.choose(matrix.templates)
         return Snapshot(
             version=version,
             matrix=matrix,
-            people={p.id: replace(p, templates=()) for p in records},
+            people=people,
             choice=choice,
             match_rule=MatchRule(choice.threshold, self._rule.min_margin),
-            damaged=dict(self._store.damaged()),
+            damaged=damaged,
+            marks=marks,
         )
 
     def _newly_damaged(self, before: Snapshot, after: Snapshot) -> list[Event]:

@@ -4,7 +4,7 @@ never matches: a vector of length 10 would match everybody."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,42 +40,64 @@ class GalleryMatrix:
     """An immutable snapshot of the templates in force. `columns` is (128, n) float32, C-contiguous: a template is a
     column, because BLAS sums rows faster than it takes 100,000 dot products. The templates of one person stand side
     by side: those of `people[i]` are columns `starts[i]` to `starts[i + 1]`; `owners` is (n,) int32, an index into
-    `people`. `left_out` counts templates of another model, or unsound ones."""
+    `people`. `unsound` counts, by person, templates of another model or such as match nobody."""
 
     model: str
     columns: Floats
     owners: NDArray[np.int32]
     people: tuple[str, ...]
     starts: tuple[int, ...]
-    left_out: int
+    unsound: Mapping[str, int]
 
     @classmethod
     def build(cls, people: Iterable[Person], model: str) -> GalleryMatrix:
         """Templates of `model` alone; somebody who has none of them is not in `people`. Order of the input is kept."""
-        offered: list[Floats] = []
-        owner_of: list[int] = []
-        ids: dict[str, None] = {}
-        left_out = 0
+        found: dict[str, Person] = {}
         for person in people:
-            if person.id in ids:
+            if person.id in found:
                 raise ValueError(f"the gallery holds {person.id} twice")
-            own = [t.vector for t in person.templates if t.model == model and t.vector.shape == (DIMENSIONS,)]
-            left_out += len(person.templates) - len(own)
-            owner_of += [len(ids)] * len(own)
-            ids[person.id] = None
-            offered += own
-        rows = np.array(offered, dtype=np.float32).reshape(-1, DIMENSIONS)
-        lengths = np.linalg.norm(rows, axis=1)
-        sound = np.abs(lengths - 1) <= _LENGTH_SLACK  # also False for NaN and infinity
-        left_out += int(np.count_nonzero(~sound))
-        named, indices = np.unique(np.array(owner_of, dtype=np.int32)[sound], return_inverse=True)
-        columns: Floats = np.ascontiguousarray((rows[sound] / lengths[sound, None]).T)
-        owners: NDArray[np.int32] = np.asarray(indices.reshape(-1), dtype=np.int32)
-        starts = np.searchsorted(owners, np.arange(len(named) + 1))
-        every = tuple(ids)
+            found[person.id] = person
+        empty: Floats = np.empty((DIMENSIONS, 0), np.float32)
+        return cls(model, empty, np.empty(0, np.int32), (), (0,), {}).updated(found, found)
+
+    def updated(self, ids: Iterable[str], changed: Mapping[str, Person]) -> GalleryMatrix:
+        """Those in `ids`, in that order: who is in `changed` is taken from there, the others from here. Its cost grows
+        with `changed`; what stays is copied, outside Python."""
+        before = {person: i for i, person in enumerate(self.people)}
+        fresh: list[Floats] = []
+        unsound: dict[str, int] = {}
+        people: list[str] = []
+        first: list[int] = []
+        counts: list[int] = []
+        for person in ids:
+            if person in changed:
+                own, left_out = _sound(changed[person], self.model)
+                at = self.templates + len(fresh)
+                fresh += own
+                count = len(own)
+            else:
+                left_out = self.unsound.get(person, 0)
+                i = before.get(person, -1)
+                at, count = (self.starts[i], self.starts[i + 1] - self.starts[i]) if i >= 0 else (0, 0)
+            if left_out:
+                unsound[person] = left_out
+            if count:
+                people.append(person)
+                first.append(at)
+                counts.append(count)
+        starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        index = np.arange(starts[-1]) + np.repeat(np.array(first, np.int64) - starts[:-1], counts)
+        every = np.concatenate([self.columns, np.array(fresh, np.float32).reshape(-1, DIMENSIONS).T], axis=1)
+        columns: Floats = np.take(every, index, axis=1)
+        owners: NDArray[np.int32] = np.repeat(np.arange(len(people), dtype=np.int32), counts)
         columns.flags.writeable = False
         owners.flags.writeable = False
-        return cls(model, columns, owners, tuple(every[i] for i in named), tuple(int(s) for s in starts), left_out)
+        return GalleryMatrix(self.model, columns, owners, tuple(people), tuple(starts.tolist()), unsound)
+
+    @property
+    def left_out(self) -> int:
+        """Templates of another model, or unsound ones."""
+        return sum(self.unsound.values())
 
     @property
     def templates(self) -> int:
@@ -113,6 +135,12 @@ class GalleryMatrix:
             after = float(scores[stop:].max(initial=NO_SCORE))
             margin = max(0.0, score - max(before, after))
         return Match(best if score >= threshold else None, best, score, margin, threshold)
+
+
+def _sound(person: Person, model: str) -> tuple[list[Floats], int]:
+    """Unit vectors that can be compared with, and how many can't."""
+    own = [u for t in person.templates if t.model == model and (u := unit(t.vector)) is not None]
+    return own, len(person.templates) - len(own)
 
 
 def unit(vector: Floats) -> Floats | None:

@@ -64,6 +64,8 @@ class DoorSite:
         self._manifest_floor = saved.manifest_floor
         self._waiting = _Waiting(max_waiting)
         self._aside = HeldAside()
+        self._behind: set[int] = set()  # shards that are not as the manifest says …
+        self._unsure = set(range(SHARDS))  # … save these, which changed since
         self.shards = Shards()
         for record_id, entry in saved.entries:
             self.shards.set(record_id, entry)
@@ -90,6 +92,7 @@ class DoorSite:
         if refusal is not None or manifest.version == standing:
             return Step(refusal=refusal)
         self.manifest, self.manifest_hash = manifest, hash_
+        self._unsure.update(range(SHARDS))
         removals = [e for i in manifest.revoked for e in self._remove(i, erased=False)]
         return Step((KeepManifest(manifest, hash_), *removals, *self._settle()))
 
@@ -169,8 +172,13 @@ class DoorSite:
         a few at a time, the lowest first, bound what waits in memory."""
         if self.manifest is None:
             return frozenset()
-        digests = self.manifest.digests
-        return frozenset(n for n in range(SHARDS) if self._differs(n, digests))
+        for number in self._unsure:
+            if self._differs(number, self.manifest.digests):
+                self._behind.add(number)
+            else:
+                self._behind.discard(number)
+        self._unsure.clear()
+        return frozenset(self._behind)
 
     def _differs(self, number: int, digests: bytes) -> bool:
         return self.shards.digest(number) != manifest_digest(digests, number)
@@ -207,10 +215,14 @@ class DoorSite:
         entry = self.shards.get(record_id)
         if isinstance(entry, Gone) and (entry.erased or not erased):
             return ()
-        self.shards.set(record_id, Gone(erased))
+        self._set(record_id, Gone(erased))
         for seq in list(self._waiting.by_id.get(record_id, ())):
             self._forget(record_id, seq)
         return (Remove(record_id, erased, known=isinstance(entry, Held)),)
+
+    def _set(self, record_id: str, entry: Held | Gone) -> None:
+        self.shards.set(record_id, entry)
+        self._unsure.add(shard_of(record_id))
 
     def _settle(self, numbers: Iterable[int] = range(SHARDS)) -> tuple[Effect, ...]:
         """Takes every shard that is complete, then the epoch if all are."""
@@ -243,7 +255,7 @@ class DoorSite:
         ):
             return []
         for i, arrival in chosen.items():
-            self.shards.set(i, Held(arrival.seq, arrival.content))
+            self._set(i, Held(arrival.seq, arrival.content))
             for seq in [s for s in waiting[i] if s <= arrival.seq]:
                 self._forget(i, seq)
         return [Put(a) for a in chosen.values()]

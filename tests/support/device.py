@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,11 +80,13 @@ class Device:
         return [e for e in entries if not kinds or e["event"] in kinds]
 
     @contextmanager
-    def run(self, *, answers: bool = True, **environ: str) -> Iterator[Running]:
+    def run(
+        self, *, answers: bool = True, program: Sequence[str] = ("-m", "edgeface"), **environ: str
+    ) -> Iterator[Running]:
         """`edgeface run`, from where it answers; it ends with the context, locked."""
         with self.log.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "edgeface", "run", "--config", str(self.config)],
+                [sys.executable, *program, "run", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

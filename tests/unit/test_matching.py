@@ -18,6 +18,32 @@ def vectors(seed: int, count: int) -> Floats:
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_a_matrix_that_follows_changes_is_the_one_built_anew(data: st.DataObject) -> None:
+    """Whatever came, went and changed, in whatever steps: recognition can't tell."""
+
+    def some(number: int, version: int) -> Person:
+        count = data.draw(st.integers(0, 3))
+        model = data.draw(st.sampled_from([MODEL, MODEL, "other"]))
+        views = vectors(1000 * number + version, count) * np.float32(data.draw(st.sampled_from([1, 1, 3])))
+        return person(number, views, model)
+
+    standing: dict[str, Person] = {}
+    matrix = GalleryMatrix.build([], MODEL)
+    for step in range(data.draw(st.integers(1, 4))):
+        for number in data.draw(st.sets(st.integers(0, 7))):
+            standing.pop(f"{number:032x}", None)
+        changed = {p.id: p for p in (some(n, step) for n in data.draw(st.sets(st.integers(0, 7))))}
+        standing |= changed
+        order = data.draw(st.permutations(sorted(standing)))
+        matrix = matrix.updated(order, changed)
+        anew = GalleryMatrix.build((standing[i] for i in order), MODEL)
+        assert (matrix.people, matrix.starts, matrix.unsound) == (anew.people, anew.starts, anew.unsound)
+        assert np.array_equal(matrix.columns, anew.columns)
+        assert np.array_equal(matrix.owners, anew.owners)
+
+
 def person(number: int, views: Floats, model: str = MODEL) -> Person:
     return Person(f"{number:032x}", f"P{number}", tuple(Template(v, model) for v in views))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from support.doorway import CURVE, MODEL, RULE, enrolled, person_id, vector
@@ -60,13 +61,54 @@ def test_damage_is_reported_once_and_at_the_start():
     assert gallery.refresh() == []
 
 
+class Counted(MemoryGallery):
+    """Says which records were read."""
+
+    def __init__(self, people) -> None:
+        self.read: list[str] = []
+        super().__init__(people)
+
+    def get(self, person_id: str) -> Person:
+        self.read.append(person_id)
+        return super().get(person_id)
+
+
+def test_what_did_not_change_is_not_read_again():
+    """A gallery that fills up would otherwise be decrypted whole, again and again, on the core that recognises."""
+    store = Counted([enrolled("ada"), enrolled("ben"), enrolled("cyd")])
+    gallery = live(store)
+    store.damage(person_id("cyd"))
+    store.read.clear()
+    store.put(enrolled("dan"))
+    store.put(replace(enrolled("ben"), seq=2, templates=enrolled("eve").templates))
+    gallery.refresh()
+    assert sorted(store.read) == sorted(map(person_id, ("ben", "cyd", "dan")))
+    assert set(gallery.now.people) == set(map(person_id, ("ada", "ben", "dan")))
+    found = [gallery.now.matrix.match(Embedding(vector(n), MODEL), 0.5).person for n in ("ada", "ben", "cyd", "eve")]
+    assert found == [person_id("ada"), None, None, person_id("ben")]
+    store.read.clear()
+    store.remove(person_id("ada"))
+    gallery.refresh()
+    assert store.read == []
+    assert set(gallery.now.people) == {person_id("ben"), person_id("dan")}
+
+
+def test_who_was_dropped_stays_so_when_others_change():
+    store = MemoryGallery([enrolled("ada"), enrolled("ben")])
+    gallery = live(store)
+    gallery.drop([person_id("ada")])
+    store.put(enrolled("cyd"))
+    gallery.refresh()
+    assert set(gallery.now.people) == {person_id("ben"), person_id("cyd")}
+
+
 class Unreadable(MemoryGallery):
     broken = False
 
-    def people(self):
+    def marks(self):
         if self.broken:
             raise StorageError("The gallery can't be read.")
-        return super().people()
+        return super().marks()
 
 
 def test_a_gallery_that_cannot_be_read_leaves_the_one_in_force_and_is_tried_again():
@@ -85,11 +127,11 @@ def test_a_gallery_that_cannot_be_read_leaves_the_one_in_force_and_is_tried_agai
 class ChangesMeanwhile(MemoryGallery):
     """Somebody is removed by another process while the gallery is being read."""
 
-    def people(self):
-        found = list(super().people())
-        if person_id("ada") in {p.id for p in found}:
+    def marks(self):
+        found = super().marks()
+        if person_id("ada") in found:
             self.remove(person_id("ada"))
-        return iter(found)
+        return found
 
 
 def test_a_change_during_the_reading_is_seen_by_the_next_refresh():
@@ -108,13 +150,13 @@ class Gated(MemoryGallery):
         super().__init__(people)
         self.reading, self.go = threading.Event(), threading.Event()
 
-    def people(self):
-        found = list(super().people())
+    def marks(self):
+        found = super().marks()
         if self.hold:
             self.hold = False
             self.reading.set()
             assert self.go.wait(10)
-        return iter(found)
+        return found
 
 
 def test_two_refreshes_at_once_never_put_the_older_one_last():

@@ -67,6 +67,10 @@ class MemoryGallery:
         with self._lock:
             return dict(self._damaged)
 
+    def marks(self) -> dict[str, bytes]:
+        with self._lock:
+            return {i: b"%d %d" % (p.seq, i in self._damaged) for i, p in sorted(self._people.items())}
+
     def version(self) -> int:
         with self._lock:
             return self._version

@@ -118,6 +118,9 @@ class SqliteGallery:
                 found[str(row[0])] = str(e)
         return found
 
+    def marks(self) -> dict[str, bytes]:
+        return {str(row[0]): record.mark(row) for row in self._rows()}
+
     def version(self) -> int:
         with self.reading("read the gallery's version") as db:
             row = db.execute("SELECT version FROM state").fetchone()
