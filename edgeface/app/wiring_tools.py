@@ -25,6 +25,7 @@ from edgeface.ports import Camera, Door, GalleryStore
 if TYPE_CHECKING:
     from edgeface.adapters.camera.scene.parse import Scene
     from edgeface.adapters.system.clock import VirtualClock
+    from edgeface.adapters.system.inspection import Inspection
     from edgeface.adapters.vision.bundle import VisionModels
     from edgeface.app.demo.admins import Admin
     from edgeface.app.demo.stage import Stage
@@ -49,6 +50,18 @@ def back_up_gallery(settings: Settings, target: Path) -> None:
     from edgeface.adapters.gallery.backup import back_up
 
     back_up(settings.gallery_path, target)
+
+
+def inspection() -> Inspection:
+    """This machine, for whoever looks at it once."""
+    from edgeface.adapters.system.inspection import Inspection
+
+    return Inspection()
+
+
+def journal(unit: str, lines: str) -> str | None:
+    """The last lines of a unit's log; None where there is no journal."""
+    return inspection().run("journalctl", "--no-pager", "--quiet", "-u", unit, "-n", lines)
 
 
 def memory_gallery(people: Iterable[Person] = ()) -> GalleryStore:
