@@ -96,7 +96,7 @@ class Inspection(Host):
         try:
             done = subprocess.run(
                 [tool, *command[1:]], capture_output=True, text=True, timeout=TOOL_S, check=True,
-                stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"},
+                stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except (OSError, subprocess.SubprocessError):
             return None
