@@ -74,6 +74,8 @@ class RemoteCommands:
             self._recorder.record([self._told("lock")])
             return
         now = self._door.status()
+        if now.mode == SiteMode.LOCKDOWN.value:
+            raise GrantRefused("lockdown", "The door is in lockdown.")
         if "tamper" in now.alarms:  # nobody stands before the camera for it, and somebody may be at the wires
             raise GrantRefused("tamper", "The device's case is open.")
         self._recorder.record_before(self._told("unlock"))  # nothing opens that was not recorded
