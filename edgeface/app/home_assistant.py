@@ -82,6 +82,13 @@ class HomeAssistant:
         self._number = 0
         self.unsaid = 0  # events that were too many
 
+    def status(self) -> dict[str, object]:
+        return {
+            "announced": bool(self._session) and self._announced[1] == self._session,
+            "may_unlock": self._commands.allowed,
+            "events_left_out": self.unsaid,
+        }
+
     def begin(self) -> None:
         """Before the link is started. The command topic is listened to also where no command is allowed: who tries is
         to be seen in the log."""

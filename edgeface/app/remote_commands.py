@@ -30,7 +30,7 @@ class RemoteCommands:
         clock: Clock,
         pulse_ms: Callable[[], int],
     ) -> None:
-        self._source, self._allowed, self._door, self._gate = source, allowed, door, gate
+        self._source, self.allowed, self._door, self._gate = source, allowed, door, gate
         self._recorder, self._clock, self._pulse_ms = recorder, clock, pulse_ms
         self._bucket = Bucket(AT_ONCE, PER_S)
         self._unsaid = 0
@@ -54,7 +54,7 @@ class RemoteCommands:
         return not code
 
     def _objection(self, wish: Wish | None, session: str, retained: bool) -> str:
-        if not self._allowed:
+        if not self.allowed:
             return "not_allowed"
         if retained:
             return "retained_command"

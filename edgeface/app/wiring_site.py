@@ -70,6 +70,7 @@ class Site:
         return {
             "name": self.name, "id": self.id, "code": self.code, "device_code": self.device_code, **self.sync.status(),
             "outbox": {"waiting": waiting.waiting, "bytes": waiting.waiting_bytes, "dropped": waiting.dropped},
+            "home_assistant": self.home.status() if isinstance(self.home, HomeAssistant) else None,
         }  # fmt: skip
 
     def close(self) -> None:
