@@ -20,7 +20,7 @@ def down(code: str, fault: str = "The broker is not there.") -> LinkStatus:
     return LinkStatus(fault=fault, fault_code=code)
 
 
-# -- the agent ----------------------------------------------------------------------------------------------------------
+# -- the agent --------------------------------------------------------------------------------------------------------
 
 
 def test_a_reason_is_said_once_until_it_is_through() -> None:
@@ -48,7 +48,7 @@ def test_a_broker_that_is_lost_is_said_and_that_it_is_back() -> None:
     assert watch.look(down("closed"), False)
 
 
-# -- what to copy ---------------------------------------------------------------------------------------------------------
+# -- what to copy -----------------------------------------------------------------------------------------------------
 
 
 class Owner:
