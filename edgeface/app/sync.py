@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Callable
 
 from edgeface.app.site_book import News, SiteBook
 from edgeface.app.site_commands import Commands
@@ -28,7 +29,7 @@ from edgeface.domain.messages_door import Beacon, BeaconRequest, Command, Comman
 from edgeface.domain.refusal import MessageRefused, Refusal
 from edgeface.domain.site_change import Opened
 from edgeface.domain.site_steps import Standing
-from edgeface.ports import LinkDown, LinkUp, ReceivedMessage, SubscriptionAnswered
+from edgeface.ports import Inbound, LinkDown, LinkUp, ReceivedMessage, SubscriptionAnswered
 
 TURN_S = 0.1
 RETRY_S = 1.0  # how often what the disk refused is tried again
@@ -58,6 +59,7 @@ class SiteSync:
         self._deferred: list[ReceivedMessage] = []  # what the disk refused: not acknowledged
         self._retry_at_s = 0.0
         self._link_down_told = False
+        self.beside: Callable[[Inbound | None], bool] = lambda _: False  # takes what comes and is not the site's
         parts.freshness.begin(now)
         self._force.update()
 
@@ -109,6 +111,8 @@ class SiteSync:
         if self._finished and not self._p.link.status().waiting_in:
             self._acknowledge()
         item = self._p.link.receive(timeout_s)
+        if self.beside(item):
+            return True
         if isinstance(item, LinkUp):
             self._came_up(item)
         elif isinstance(item, LinkDown):

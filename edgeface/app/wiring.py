@@ -249,6 +249,7 @@ def _build(
 ) -> Parts:
     from edgeface.adapters.system.host import Host
     from edgeface.adapters.system.watchdog import ProgressWatchdog, Systemd, SystemdNotifier
+    from edgeface.app.wiring_home import build_home
     from edgeface.app.wiring_site import build_site, tell_site
 
     stream, measures, models, host = EventStream(), Measures(), open_vision(settings), Host()
@@ -270,8 +271,9 @@ def _build(
         link_report, lambda: asdict(host.status(settings.state_dir)), courtesy.give_way,
     )  # fmt: skip
     if site is not None:
-        sites.append(site)
         loop.gate = site.gate
+        site.home = build_home(settings, site, loop, gallery, door, recorder, clock, host.temperature_c)
+        sites.append(site)
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
         process, door, resilient_camera(settings, report), loop, measures, host, site, courtesy,
