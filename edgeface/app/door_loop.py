@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
+from edgeface.app.card_path import CardPath
+from edgeface.app.circumstances import Circumstances
+from edgeface.app.desk import Desk
 from edgeface.app.door_lights import DoorLights
 from edgeface.app.execution import Executor
 from edgeface.app.people import LiveGallery, Snapshot
 from edgeface.app.recorder import Recorder
 from edgeface.app.rules import Rules
 from edgeface.app.subject import Seen, Subject
+from edgeface.app.view import View as View
 from edgeface.domain.events import (
     Event,
     FramesFastAgain,
@@ -32,9 +35,8 @@ from edgeface.domain.events import (
 from edgeface.domain.lockout import DoorLockout, TrackLockout
 from edgeface.domain.motion import MotionGate
 from edgeface.domain.pace import FrameRate, Pace
-from edgeface.domain.policy import Evidence, decide
+from edgeface.domain.policy import decide
 from edgeface.domain.quality import assess
-from edgeface.domain.schedule import needs_clock
 from edgeface.domain.streak import Agreed, Cooldown, StreakRule, fresh
 from edgeface.domain.tracking import Track, Tracker, primary
 from edgeface.domain.types import Decision, DenialReason, Deny, Face, Frame, Grant, Landmarks, Pixels, QualityIssue
@@ -53,17 +55,6 @@ class Vision:
         self.detector, self.landmarks, self.spoof, self.embedder = detector, landmarks, spoof, embedder
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """What the door sees now; for the control socket and the screen at the door."""
-
-    frame: Frame
-    tracks: tuple[Track, ...]
-    subject: int | None
-    decision: Decision | None
-    hint: str | None
-
-
 class DoorLoop:
     """Not thread-safe: one thread calls `step`. `latest`, `mode`, `timings` may be read by others."""
 
@@ -77,6 +68,7 @@ class DoorLoop:
         rules: Rules,
         rng: Random,
         timer: Callable[[], float] = time.perf_counter,
+        desk: Desk | None = None,
     ) -> None:
         self._vision, self._gallery, self._clock, self._rules = vision, gallery, clock, rules
         self._recorder, self._rng, self._timer = recorder, rng, timer
@@ -85,6 +77,11 @@ class DoorLoop:
         self._cooldown = Cooldown(rules.cooldown_s)
         self._lights = DoorLights(door, clock, rules.lights)
         self._executor = Executor(door, recorder, clock, rules, self._failures, self._spoofs, self._cooldown, rng)
+        self.desk = desk or Desk(gallery, recorder, clock, rules.policy.factors, None)
+        self._facts = Circumstances(
+            clock, rules, self._spoofs, self._failures, self._cooldown, self._executor, recorder, self.desk
+        )
+        self._cards = CardPath(self.desk, gallery, self._facts, self._executor, recorder, clock, rules, self._lights)
         self._subjects: dict[int, Subject] = {}
         self._primary: int | None = None
         self._last_busy_s = self._last_look_s = float("-inf")
@@ -103,6 +100,7 @@ class DoorLoop:
         self.timings = {}
         self._rate.add(now)
         self._report_lockouts(now)
+        self.attend_cards()
         if self._idle(frame, now):
             return None
         faces = self._timed("detect", lambda: self._vision.detector.detect(frame.pixels))
@@ -123,6 +121,10 @@ class DoorLoop:
     @property
     def rules(self) -> Rules:
         return self._rules
+
+    def attend_cards(self) -> None:
+        """Decides on a card that was shown; by the thread that calls `step`, also where no frame comes."""
+        self._cards.attend(self.mode)
 
     def door_event(self, event: Event) -> None:
         """What the door process reported: locked again, somebody went through. From any thread."""
@@ -158,7 +160,8 @@ class DoorLoop:
             # this machine was too slow, the person has not left: nothing is decided on a stale frame, the next may do
             self.late_frames += 1
             return None
-        decision = self._timed("decide", lambda: decide(self._evidence(subject, snapshot), self._rules.policy))
+        facts = self._facts.of_track(subject, snapshot, self.mode)
+        decision = self._timed("decide", lambda: decide(facts, self._rules.policy))
         return self._carry_out(decision, subject, snapshot)
 
     def _observe(self, frame: Frame, subject: Subject, snapshot: Snapshot) -> None:
@@ -205,47 +208,19 @@ class DoorLoop:
         subject.begin_again(now, 0.0)
         return True
 
-    def _evidence(self, subject: Subject, snapshot: Snapshot) -> Evidence:
-        now, utc = self._clock.monotonic_s(), self._clock.utc()
-        verdict = subject.streak.verdict
-        person = snapshot.people.get(verdict.person) if isinstance(verdict, Agreed) else None
-        timetable = self._rules.timetable
-        prompt = None if subject.liveness is None else subject.liveness.action_prompt
-        return Evidence(
-            track=subject.track.id,
-            now_s=now,
-            last_seen_s=subject.track.last_s,
-            utc=utc,
-            clock_is_set=self._clock.is_set(),
-            door=self._rules.door,
-            mode=self.mode,
-            door_lockout_s=self._spoofs.remaining_s(now),
-            track_lockout_s=self._failures.remaining_s(subject.track.id, now),
-            quality=subject.issue,
-            quality_for_s=subject.poor_for_s(now),
-            passive=subject.passive,
-            spoof_score=subject.spoof_score,
-            unsure_for_s=subject.unsure_for_s(now),
-            action=subject.action,
-            action_hint=prompt,
-            streak=verdict,
-            person=person,
-            schedule_open=person is not None and timetable.allows(person.schedule, utc),
-            time_matters=person is not None and needs_clock(person, timetable),
-            cooldown_s=self._cooldown.remaining_s(person.id, now) if person is not None else 0.0,
-            passback_s=self._executor.passback_s(person.id, now) if person is not None else 0.0,
-            door_ok=True,  # asked by the grant itself: an answer from before would be a guess
-            audit_ok=self._recorder.fault is None,
-        )
-
     def _carry_out(self, decision: Decision, subject: Subject, snapshot: Snapshot) -> Decision | None:
         now = self._clock.monotonic_s()
         if isinstance(decision, Grant):
             if self._executor.pulse_running(now):
                 return None  # the door is open for somebody else: decided again when it has locked
-            return self._timed("grant", lambda: self._executor.grant(decision, subject))
+            granted = self._timed("grant", lambda: self._executor.grant(decision, subject))
+            if isinstance(granted, Grant):
+                self.desk.spent(decision.person)
+            return granted
         if isinstance(decision, Deny):
             subject.hint = decision.reason.value
+            if decision.reason in (DenialReason.CARD_OF_ANOTHER, DenialReason.FACTOR_MISSING):
+                self.desk.drop_card()
             self._executor.deny(decision, subject)
             self._lights.denied()
             return decision

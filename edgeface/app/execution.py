@@ -146,12 +146,15 @@ class Executor:
     def tailgating_reported(self) -> None:
         self._tailgating_told = True
 
-    def grant(self, grant: Grant, subject: Subject) -> Decision | None:
-        """Opens, or says why not. None: writing the record took longer than the frame stays fresh (a slow card); the
-        record stands, and the next frame that grants the same opens on it. Where none does, the person has left."""
+    def grant(self, grant: Grant, subject: Subject | None) -> Decision | None:
+        """Opens, or says why not; `subject` None: it rests on no face. None: writing the record took longer than the
+        frame stays fresh (a slow card); the record stands, and the next frame that grants the same opens on it. Where
+        none does, the person has left."""
         try:
             grant_id = self._record(grant)
-            if not fresh(subject.track.last_s, self._clock.monotonic_s(), self._rules.policy.freshness_s):
+            if subject is not None and not fresh(
+                subject.track.last_s, self._clock.monotonic_s(), self._rules.policy.freshness_s
+            ):
                 return None
             self._recorded = None
             self._door.grant(grant_id, self._rules.pulse_ms)
@@ -163,15 +166,17 @@ class Executor:
         except DoorError as e:
             return self.deny(Deny(DenialReason.DOOR_FAULT, grant.track, grant.person, grant.score, e.message), subject)
         now = self._clock.monotonic_s()  # the pulse began before the door answered: it has ended when ours has
-        eyes, until_s = subject.track.face.eye_distance_px, now + self._rules.pulse_ms / 1000
-        same = self._rules.failures.same_person
-        self._open = OpenGrant(grant.track, grant.person, grant_id, eyes, until_s, subject.probe, same)
+        until_s, same = now + self._rules.pulse_ms / 1000, self._rules.failures.same_person
+        # without a face nobody can tell who in the picture was let in: nobody counts as a follower
+        eyes, probe = (math.inf, None) if subject is None else (subject.track.face.eye_distance_px, subject.probe)
+        self._open = OpenGrant(grant.track, grant.person, grant_id, eyes, until_s, probe, same)
         self._tailgating_told = False
         self._failures.granted(grant.track)
         self._cooldown.granted(grant.person, now)
         self._note_passage(grant, grant_id, now)
-        subject.hint = "granted"
-        subject.begin_again(now, max(self._rules.cooldown_s, self._rules.pulse_ms / 1000))
+        if subject is not None:
+            subject.hint = "granted"
+            subject.begin_again(now, max(self._rules.cooldown_s, self._rules.pulse_ms / 1000))
         return grant
 
     def _note_passage(self, grant: Grant, grant_id: str, now: float) -> None:
@@ -190,15 +195,17 @@ class Executor:
             return before.grant_id
         grant_id = f"{self._rng.getrandbits(128):032x}"
         self._recorder.record_before(
-            AccessGranted(now, grant.track, grant.person, grant.score, grant.margin, grant.evidence_ms, grant_id)
+            AccessGranted(
+                now, grant.track, grant.person, grant.score, grant.margin, grant.evidence_ms, grant_id, grant.by
+            )
         )
         self._recorded = Recorded(grant.track, grant.person, grant_id, self._clock.monotonic_s() + RECORD_STANDS_S)
         return grant_id
 
-    def deny(self, denial: Deny, subject: Subject) -> Deny:
-        """Records the denial, counts it, and holds the subject back."""
+    def deny(self, denial: Deny, subject: Subject | None) -> Deny:
+        """Records the denial, counts it, and holds the subject back, where there is one."""
         now = self._clock.monotonic_s()
-        evidence_ms = subject.evidence_ms(now)
+        evidence_ms = 0 if subject is None else subject.evidence_ms(now)
         hold_s = HOLD_S.get(denial.reason, HOLD_OTHERWISE_S)
         events: list[Event] = []
         if denial.reason is DenialReason.SPOOF:
@@ -214,7 +221,7 @@ class Executor:
                 )
             )
         if denial.reason in FAILURES:
-            for_s = self._failures.failed(denial.track, now, subject.probe)
+            for_s = self._failures.failed(denial.track, now, None if subject is None else subject.probe)
             if for_s is not None:
                 events.append(LockoutStarted(now, "track", denial.track, for_s))
         if denial.reason is DenialReason.TRACK_LOCKED_OUT:
@@ -226,5 +233,6 @@ class Executor:
         elif denial.reason is DenialReason.COOLDOWN and denial.person is not None:
             hold_s = self._cooldown.remaining_s(denial.person, now)
         self._recorder.record(events)
-        subject.begin_again(now, hold_s)
+        if subject is not None:
+            subject.begin_again(now, hold_s)
         return denial

@@ -16,7 +16,7 @@ from edgeface.app.settings import Settings
 from edgeface.domain.calibration import FmrCurve
 from edgeface.domain.errors import CameraError, EndOfStream, ModelError, SourceError
 from edgeface.domain.types import Floats, Pixels
-from edgeface.ports import AuditLog, Camera, Clock, Door, GalleryStore
+from edgeface.ports import AuditLog, Camera, Clock, Door, FactorHasher, GalleryStore
 
 if TYPE_CHECKING:
     from edgeface.adapters.camera.reconnect import ResilientCamera
@@ -84,6 +84,12 @@ def open_keys(settings: Settings, *, create: bool) -> DeviceKeys:
     if create:
         return DeviceKeys.load_or_create(settings.key_file, protects=(settings.gallery_path, settings.audit_folder))
     return DeviceKeys.load(settings.key_file)
+
+
+def factor_hasher(keys: DeviceKeys) -> FactorHasher:
+    from edgeface.adapters.gallery.factors import PURPOSE, FactorHasher
+
+    return FactorHasher(keys.secret(PURPOSE))
 
 
 def open_gallery(settings: Settings, keys: DeviceKeys) -> SqliteGallery:

@@ -29,6 +29,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class AccessGranted(Event):
+    """`by`: what it rests on: face, face+card, face+pin, card, card+pin; without a face `track` is -1, the score 0."""
+
     kind: ClassVar[str] = "access_granted"
     track: int
     person: str
@@ -36,6 +38,7 @@ class AccessGranted(Event):
     margin: float
     evidence_ms: int
     grant_id: str
+    by: str = "face"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class TailgatingSeen(Event):
 
 @dataclass(frozen=True, slots=True)
 class LockoutStarted(Event):
-    """`scope` is "track" or "door"."""
+    """`scope` is "track", "door", "reader" or "pin" (a person's PIN)."""
 
     kind: ClassVar[str] = "lockout_started"
     scope: str
@@ -193,6 +196,28 @@ class FramesFastAgain(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ReaderLost(Event):
+    kind: ClassVar[str] = "reader_lost"
+    reader: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderRecovered(Event):
+    kind: ClassVar[str] = "reader_recovered"
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderGarbled(Event):
+    """What came is no card and no PIN: noise, a wrong parity, a format that is not read."""
+
+    kind: ClassVar[str] = "reader_garbled"
+    reader: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordRefused(Event):
     """A gallery record that doesn't authenticate; that person is refused, the others work."""
 
@@ -218,6 +243,15 @@ class PersonEnrolled(Event):
     person: str
     templates: int
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactorsChanged(Event):
+    """A person's PIN, cards, or what they are good for. `what`: pin, card, second, without_face, wiegand, cleared."""
+
+    kind: ClassVar[str] = "factors_changed"
+    person: str
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
