@@ -13,6 +13,7 @@ from edgeface import __version__
 from edgeface.app.capture import NewestFrame, capture
 from edgeface.app.free_access import FreeAccess
 from edgeface.app.logs import logger
+from edgeface.app.readers import reader_workers
 from edgeface.app.supervise import Worker, WorkerFailed
 from edgeface.app.wiring import Parts
 from edgeface.domain.errors import DoorUnavailable, EdgefaceError
@@ -59,6 +60,8 @@ class Daemon:
             Worker("camera", self._camera_work, parts.clock, self._worker_failed),
             Worker("vision", self._vision_work, parts.clock, self._worker_failed),
         ]
+        desk = parts.loop.desk
+        self._workers += reader_workers(parts.readers, desk, parts.recorder, parts.clock, self._worker_failed)
         self._door_keeper = Worker("door process", self._door_work, parts.clock, self._worker_failed)
 
     def run(self) -> None:
@@ -168,6 +171,7 @@ class Daemon:
                     self._wait_for_lock(stop)
                     self.stop("end of the recording")
                     return
+                loop.attend_cards()  # a card needs no camera
                 if not self.camera_ok and loop.latest is not None:
                     loop.camera_lost()  # what it showed last is no picture of now
                 continue

@@ -8,6 +8,7 @@ from edgeface.app.settings import Settings
 from edgeface.app.settings_door import NOT_WIRED
 from edgeface.domain.calibration import ErrorBudget
 from edgeface.domain.challenge import ChallengeRule
+from edgeface.domain.factors import FactorRule
 from edgeface.domain.liveness import LivenessRule, Mode
 from edgeface.domain.liveness import SpoofRule as SpoofEvidenceRule
 from edgeface.domain.lockout import FailureRule, SpoofRule
@@ -66,6 +67,7 @@ def rules_of(settings: Settings) -> Rules:
             freshness_s=decision.freshness_ms / 1000,
             quality_patience_s=decision.attempt_timeout_s,
             unsure_patience_s=decision.attempt_timeout_s,
+            factors=FactorRule(settings.reader.valid_s, settings.reader.patience_s, settings.reader.step_up),
         ),
         failures=FailureRule(failures=lockout.failures, first_s=lockout.first_s, longest_s=lockout.max_s),
         spoofs=SpoofRule(

@@ -3,7 +3,6 @@ EDGEFACE_<TABLE>__<KEY>, what the caller overrides. All of it is checked as a wh
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -17,7 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edgeface.app import paths, settings_help
-from edgeface.app.settings_door import Door, Turnstile, refuse_shared_pins
+from edgeface.app.settings_door import Door, Turnstile, refuse_misfits
 from edgeface.app.settings_fields import OptionalPath, setting
 from edgeface.app.settings_groups import (
     Audit,
@@ -33,6 +32,7 @@ from edgeface.app.settings_groups import (
     Schedule,
     Vision,
 )
+from edgeface.app.settings_reader import Reader
 from edgeface.domain.errors import ConfigError
 from edgeface.domain.schedule import ALWAYS, time_zone
 
@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     lockout: Lockout = Field(default_factory=Lockout, description="What happens to those who try again and again.")
     door: Door = Field(default_factory=Door, description="The relay and the process that owns it.")
     turnstile: Turnstile = Field(default_factory=Turnstile, description="A turnstile instead of a door.")
+    reader: Reader = Field(default_factory=Reader, description="Card readers and keypads.")
     gallery: Gallery = Field(default_factory=Gallery, description="Where the enrolled people are kept.")
     audit: Audit = Field(default_factory=Audit, description="The record of what happened.")
     control: Control = Field(default_factory=Control, description="How other programs reach the running daemon.")
@@ -127,16 +128,10 @@ class Settings(BaseSettings):
                 )
         return self
 
+    @model_validator(mode="after")
     def _the_door_fits_together(self) -> Settings:
-        refuse_shared_pins(self.door, self.turnstile)
-        known = (ALWAYS, *(schedule.name for schedule in self.schedule))
-        if self.door.free_schedule and self.door.free_schedule not in known:
-            raise ValueError(f"door.free_schedule names {self.door.free_schedule!r}, which is no schedule")
-        if self.turnstile.enabled and self.turnstile.timeout_ms > self.door.max_pulse_ms:
-            raise ValueError(
-                f"turnstile.timeout_ms ({self.turnstile.timeout_ms}) must not be above door.max_pulse_ms "
-                f"({self.door.max_pulse_ms})"
-            )
+        lines = {f"reader.{k}": v for k, v in self.reader.model_dump().items() if k.endswith("_pin")}
+        refuse_misfits(self.door, self.turnstile, (ALWAYS, *(schedule.name for schedule in self.schedule)), lines)
         return self
 
     @property
@@ -220,11 +215,11 @@ def read_settings(
     if file is not None:
         _read_file(file, values, origins)
     for name, key in _variables(environ).items():
-        _put(values, key, _from_text(environ[name]))
+        settings_help.put(values, key, settings_help.from_text(environ[name]))
         origins[key] = f"${name}"
     for key, value in (overrides or {}).items():
         _refuse_unknown(key, "the command line")
-        _put(values, key, value)
+        settings_help.put(values, key, value)
         origins[key] = "command line"
     try:
         return Loaded(Settings(**values), file, origins)
@@ -270,9 +265,9 @@ def _anchor_paths(values: dict[str, Any], folder: Path) -> None:
     for key, field in settings_help.fields(Settings).items():
         value = settings_help.get(values, key)
         if isinstance(value, str) and value.strip() and settings_help.is_path(field):
-            _put(values, key, str(folder / Path(value).expanduser()))
+            settings_help.put(values, key, str(folder / Path(value).expanduser()))
         elif key == "camera.source" and isinstance(value, str) and value.startswith("replay:"):
-            _put(values, key, f"replay:{folder / value.removeprefix('replay:')}")
+            settings_help.put(values, key, f"replay:{folder / value.removeprefix('replay:')}")
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -294,27 +289,7 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _from_text(text: str) -> object:
-    """Lists and tables stand in the environment as JSON; everything else is read as the setting's own type."""
-    if text[:1] in ("[", "{"):
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return text
-
-
 def _refuse_unknown(key: str, where: str) -> None:
     plain = re.sub(r"\[\d+\]", "", key)
     if plain not in settings_help.fields(Settings) and plain not in settings_help.fields_of_lists(Settings):
         raise settings_help.unknown(key, where, Settings)
-
-
-def _put(values: dict[str, Any], key: str, value: object) -> None:
-    *groups, last = key.split(".")
-    for group in groups:
-        below = values.setdefault(group, {})
-        if not isinstance(below, dict):
-            raise ConfigError(f"{group} must be a table, not {below!r}.", f"Write it as [{group}].")
-        values = below
-    values[last] = value

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from edgeface.app.desk import Desk
 from edgeface.app.door_loop import DoorLoop, Vision
 from edgeface.app.people import IdentityRule, LiveGallery
 from edgeface.app.recorder import EventStream, Listener, Recorder
@@ -16,7 +17,7 @@ from edgeface.app.settings import Settings
 from edgeface.domain.calibration import FmrCurve
 from edgeface.domain.errors import CameraError, EndOfStream, ModelError, SourceError
 from edgeface.domain.types import Floats, Pixels
-from edgeface.ports import AuditLog, Camera, Clock, Door, FactorHasher, GalleryStore
+from edgeface.ports import AuditLog, Camera, Clock, Door, FactorHasher, GalleryStore, Reader
 
 if TYPE_CHECKING:
     from edgeface.adapters.camera.reconnect import ResilientCamera
@@ -193,6 +194,13 @@ def open_door(settings: Settings, clock: Clock, alive: Callable[[], bool] = lamb
     return RemoteDoor(settings.door_socket, alive=alive)
 
 
+def open_readers(settings: Settings) -> list[Reader]:
+    """Those of the settings, not yet opened."""
+    from edgeface.adapters.reader.usb import UsbReader
+
+    return [UsbReader(settings.reader.usb, settings.reader.usb_reads)] if settings.reader.usb else []
+
+
 # -- the whole --------------------------------------------------------------------------------------------------------
 
 
@@ -214,6 +222,7 @@ class Parts:
     door: Door
     camera: ResilientCamera
     loop: DoorLoop
+    readers: Sequence[Reader] = ()
 
 
 def build(settings: Settings, listeners: Iterable[Listener], report: Callable[[str, CameraError], None]) -> Parts:
@@ -251,10 +260,11 @@ def _build(
     if process is not None:
         process.wait_ready()
     door = open_door(settings, clock, alive=lambda: "vision" not in watchdog.late(clock.monotonic_s()))
-    loop = DoorLoop(vision_of(models), gallery, door, recorder, clock, rules, SystemRandom())
+    desk = Desk(gallery, recorder, clock, rules.policy.factors, factor_hasher(keys))
+    loop = DoorLoop(vision_of(models), gallery, door, recorder, clock, rules, SystemRandom(), desk=desk)
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
-        process, door, resilient_camera(settings, report), loop,
+        process, door, resilient_camera(settings, report), loop, open_readers(settings),
     )  # fmt: skip
 
 
