@@ -21,6 +21,7 @@ from edgeface.ports import AuditLog, Camera, Clock, Door, FactorHasher, GalleryS
 
 if TYPE_CHECKING:
     from edgeface.adapters.camera.reconnect import ResilientCamera
+    from edgeface.adapters.door.card_reader import DoorReader
     from edgeface.adapters.door.process import DoorProcess
     from edgeface.adapters.gallery.keys import DeviceKeys
     from edgeface.adapters.gallery.store import SqliteGallery
@@ -183,22 +184,41 @@ def end_with_parent(parent_pid: int) -> None:
     die_with_parent(parent_pid)
 
 
-def open_door(settings: Settings, clock: Clock, alive: Callable[[], bool] = lambda: True) -> Door:
-    """The client of the door process; a dry run's door where the driver is `recording`."""
+def open_door(
+    settings: Settings,
+    clock: Clock,
+    alive: Callable[[], bool] = lambda: True,
+    reader: DoorReader | None = None,
+) -> Door:
+    """The client of the door process; a dry run's door where the driver is `recording`. `reader` hears what the door
+    process's lines read."""
     if settings.door.driver == "recording":
         from edgeface.adapters.door.recording import RecordingDoor
 
         return RecordingDoor(clock, settings.door.max_pulse_ms)
     from edgeface.adapters.door.remote import RemoteDoor
 
-    return RemoteDoor(settings.door_socket, alive=alive)
+    if reader is None:
+        return RemoteDoor(settings.door_socket, alive=alive)
+    door = RemoteDoor(settings.door_socket, alive=alive, read=reader.heard)
+    reader.connected = lambda: door.connected
+    return door
 
 
-def open_readers(settings: Settings) -> list[Reader]:
+def door_reader(settings: Settings) -> DoorReader | None:
+    """The one on the door process's lines, where there is one."""
+    from edgeface.adapters.door.card_reader import DoorReader
+
+    wired = settings.reader.wiegand is not None and settings.door.driver != "recording"
+    return DoorReader() if wired else None
+
+
+def open_readers(settings: Settings, lines: DoorReader | None) -> list[Reader]:
     """Those of the settings, not yet opened."""
     from edgeface.adapters.reader.usb import UsbReader
 
-    return [UsbReader(settings.reader.usb, settings.reader.usb_reads)] if settings.reader.usb else []
+    usb = [UsbReader(settings.reader.usb, settings.reader.usb_reads)] if settings.reader.usb else []
+    return [*usb, *([] if lines is None else [lines])]
 
 
 # -- the whole --------------------------------------------------------------------------------------------------------
@@ -259,12 +279,13 @@ def _build(
     watchdog = ProgressWatchdog(["camera", "vision"], PROGRESS_S, clock)
     if process is not None:
         process.wait_ready()
-    door = open_door(settings, clock, alive=lambda: "vision" not in watchdog.late(clock.monotonic_s()))
+    lines = door_reader(settings)
+    door = open_door(settings, clock, lambda: "vision" not in watchdog.late(clock.monotonic_s()), lines)
     desk = Desk(gallery, recorder, clock, rules.policy.factors, factor_hasher(keys))
     loop = DoorLoop(vision_of(models), gallery, door, recorder, clock, rules, SystemRandom(), desk=desk)
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
-        process, door, resilient_camera(settings, report), loop, open_readers(settings),
+        process, door, resilient_camera(settings, report), loop, open_readers(settings, lines),
     )  # fmt: skip
 
 

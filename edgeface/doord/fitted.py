@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 
-from edgeface.adapters.door.driver import Inputs, open_inputs, open_patiently, open_relay_patiently
+from edgeface.adapters.door.driver import Inputs, open_edges, open_inputs, open_patiently, open_relay_patiently
 from edgeface.domain.door import DoorMachine
 from edgeface.domain.errors import DoorUnavailable
+from edgeface.doord.card_lines import CardLines
 from edgeface.doord.host import boot_s
 from edgeface.doord.leaving import hold
 from edgeface.doord.modes import ModeKeeper
@@ -19,6 +20,7 @@ from edgeface.doord.panel import Panel
 class Fitted:
     inputs: Inputs | None = None
     panel: Panel = field(default_factory=lambda: Panel({}))
+    reader: CardLines | None = None
     modes: ModeKeeper = field(default_factory=lambda: ModeKeeper(None))
 
 
@@ -31,10 +33,12 @@ def fit(options: Options) -> tuple[Fitted, DoorMachine]:
             lamps[lamp.name] = hold(open_relay_patiently(lamp.on(options.relay)))
         except DoorUnavailable as error:
             sys.stderr.write(f"edgeface-doord: without the {lamp.name} output: {error}\n")
+    lines = fittings.wiegand_in
+    reader = None if lines is None else CardLines(open_patiently(lambda: open_edges(options.relay, lines)))
     modes = ModeKeeper(fittings.state_file)
     mode, unreadable = modes.load()
     if unreadable:
         sys.stderr.write(f"edgeface-doord: {unreadable} The door is in lockdown.\n")
     debounce = {each.name: each.debounce_ms for each in fittings.inputs}
     machine = DoorMachine(options.max_pulse_ms, boot_s(), rule=fittings.rule, inputs=debounce, mode=mode)
-    return Fitted(inputs, Panel(lamps), modes), machine
+    return Fitted(inputs, Panel(lamps), reader, modes), machine
