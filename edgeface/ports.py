@@ -98,6 +98,11 @@ class Door(Protocol):
         """Raises DoorUnavailable."""
         ...
 
+    def send_card(self, card: tuple[int, int, int]) -> None:
+        """(bits, facility code, number) to an existing controller, after a grant. Raises GrantRefused where the door is
+        locked or no controller is wired, DoorUnavailable."""
+        ...
+
     def set_mode(self, mode: str) -> None:
         """normal, lockdown or free_access; kept by the door process across restarts when this returns. Raises
         GrantRefused, DoorUnavailable."""

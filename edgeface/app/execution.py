@@ -14,7 +14,15 @@ from edgeface.app.rules import Rules
 from edgeface.app.subject import Subject
 from edgeface.domain.door_events import DoorOpened, PassageSeen, PassbackSeen
 from edgeface.domain.errors import DoorError, GrantRefused, StorageError
-from edgeface.domain.events import AccessDenied, AccessGranted, DoorLocked, Event, LockoutStarted, SpoofRefused
+from edgeface.domain.events import (
+    AccessDenied,
+    AccessGranted,
+    ControllerUntold,
+    DoorLocked,
+    Event,
+    LockoutStarted,
+    SpoofRefused,
+)
 from edgeface.domain.lockout import DoorLockout, TrackLockout
 from edgeface.domain.passback import Passback
 from edgeface.domain.streak import Cooldown, fresh
@@ -165,6 +173,7 @@ class Executor:
             return self.deny(Deny(reason, grant.track, grant.person, grant.score, e.code), subject)
         except DoorError as e:
             return self.deny(Deny(DenialReason.DOOR_FAULT, grant.track, grant.person, grant.score, e.message), subject)
+        self._tell_controller(grant)
         now = self._clock.monotonic_s()  # the pulse began before the door answered: it has ended when ours has
         until_s, same = now + self._rules.pulse_ms / 1000, self._rules.failures.same_person
         # without a face nobody can tell who in the picture was let in: nobody counts as a follower
@@ -178,6 +187,15 @@ class Executor:
             subject.hint = "granted"
             subject.begin_again(now, max(self._rules.cooldown_s, self._rules.pulse_ms / 1000))
         return grant
+
+    def _tell_controller(self, grant: Grant) -> None:
+        """The relay has moved already; what an existing controller doesn't hear is told, and changes nothing here."""
+        if grant.wiegand is None or not self._rules.controller:
+            return
+        try:
+            self._door.send_card(grant.wiegand)
+        except DoorError as e:
+            self._recorder.record([ControllerUntold(self._clock.monotonic_s(), grant.person, e.message)])
 
     def _note_passage(self, grant: Grant, grant_id: str, now: float) -> None:
         early_s = self._passback.remaining_s(grant.person, now)

@@ -38,6 +38,7 @@ class Rules:
     spoofs: SpoofRule
     timetable: Timetable
     lights: bool = False
+    controller: bool = False  # an existing controller is told a number with each grant
     passback: PassbackRule = field(default_factory=PassbackRule)
     sees_passage: bool = False  # contact or turnstile tell whether somebody went through
     tracker: TrackerRule = field(default_factory=TrackerRule)
@@ -79,6 +80,7 @@ def rules_of(settings: Settings) -> Rules:
         timetable=timetable_of(settings),
         passback=PassbackRule(PassbackMode(decision.passback), decision.passback_min * 60),
         sees_passage=settings.turnstile.enabled or settings.door.inputs.contact_pin != NOT_WIRED,
+        controller=settings.controller.wiegand is not None,
         lights=any(pin != NOT_WIRED for key, pin in settings.door.signals.model_dump().items() if key.endswith("_pin")),
     )
 

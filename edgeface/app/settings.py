@@ -32,7 +32,7 @@ from edgeface.app.settings_groups import (
     Schedule,
     Vision,
 )
-from edgeface.app.settings_reader import Reader
+from edgeface.app.settings_reader import Controller, Reader
 from edgeface.domain.errors import ConfigError
 from edgeface.domain.schedule import ALWAYS, time_zone
 
@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     door: Door = Field(default_factory=Door, description="The relay and the process that owns it.")
     turnstile: Turnstile = Field(default_factory=Turnstile, description="A turnstile instead of a door.")
     reader: Reader = Field(default_factory=Reader, description="Card readers and keypads.")
+    controller: Controller = Field(default_factory=Controller, description="An access controller of before.")
     gallery: Gallery = Field(default_factory=Gallery, description="Where the enrolled people are kept.")
     audit: Audit = Field(default_factory=Audit, description="The record of what happened.")
     control: Control = Field(default_factory=Control, description="How other programs reach the running daemon.")
@@ -130,7 +131,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _the_door_fits_together(self) -> Settings:
-        lines = {f"reader.{k}": v for k, v in self.reader.model_dump().items() if k.endswith("_pin")}
+        tables = {"reader": self.reader.model_dump(), "controller": self.controller.model_dump()}
+        lines = {f"{t}.{k}": v for t, table in tables.items() for k, v in table.items() if k.endswith("_pin")}
         refuse_misfits(self.door, self.turnstile, (ALWAYS, *(schedule.name for schedule in self.schedule)), lines)
         return self
 

@@ -39,6 +39,21 @@ class Reader(BaseModel):
         return lines_of(self.wiegand_d0_pin, self.wiegand_d1_pin, "reader")
 
 
+class Controller(BaseModel):
+    model_config = Group
+    wiegand_d0_pin: Whole = pin_setting("line D0 to an existing controller")
+    wiegand_d1_pin: Whole = pin_setting("line D1 to an existing controller")
+
+    @model_validator(mode="after")
+    def _both_lines(self) -> Controller:
+        lines_of(self.wiegand_d0_pin, self.wiegand_d1_pin, "controller")
+        return self
+
+    @property
+    def wiegand(self) -> tuple[int, int] | None:
+        return lines_of(self.wiegand_d0_pin, self.wiegand_d1_pin, "controller")
+
+
 def lines_of(d0: int, d1: int, table: str) -> tuple[int, int] | None:
     """Both lines, or None where none is wired. Raises ValueError for half a pair."""
     if (d0 == NOT_WIRED) != (d1 == NOT_WIRED):

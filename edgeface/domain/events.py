@@ -246,6 +246,15 @@ class PersonEnrolled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ControllerUntold(Event):
+    """Somebody was let in, and the existing controller was not told the number."""
+
+    kind: ClassVar[str] = "controller_untold"
+    person: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class FactorsChanged(Event):
     """A person's PIN, cards, or what they are good for. `what`: pin, card, second, without_face, wiegand, cleared."""
 

@@ -189,7 +189,7 @@ def _identified(e: Evidence, rule: PolicyRule) -> Decision:
         if isinstance(found, DenialReason):
             return Deny(found, e.track, e.person.id, e.streak.score, _lockout_of(found, e))
         by = f"face+{found.kind}"
-    return Grant(e.person.id, e.track, e.streak.score, e.streak.margin, evidence_ms, by)
+    return Grant(e.person.id, e.track, e.streak.score, e.streak.margin, evidence_ms, by, e.person.factors.wiegand)
 
 
 def _nobody(e: Evidence, attempt: Exhausted) -> Deny:
@@ -214,7 +214,8 @@ def _stepped_up(e: Evidence, attempt: Exhausted, rule: PolicyRule) -> Decision:
     if refusal is not None:
         return refusal
     evidence_ms = round((e.now_s - attempt.since_s) * 1000)
-    return Grant(e.person.id, e.track, attempt.best_score, 0.0, evidence_ms, f"face+{found.kind}")
+    by, told = f"face+{found.kind}", e.person.factors.wiegand
+    return Grant(e.person.id, e.track, attempt.best_score, 0.0, evidence_ms, by, told)
 
 
 def decide_by_card(e: Evidence, shown_s: float, rule: PolicyRule | None = None) -> Decision:
@@ -236,12 +237,12 @@ def decide_by_card(e: Evidence, shown_s: float, rule: PolicyRule | None = None) 
         return Deny(DenialReason.FACTOR_MISSING, e.track, e.person.id)
     evidence_ms = round((e.now_s - shown_s) * 1000)
     if e.person.factors.without_face is WithoutFace.CARD:
-        return Grant(e.person.id, e.track, 0.0, 0.0, evidence_ms, "card")
+        return Grant(e.person.id, e.track, 0.0, 0.0, evidence_ms, "card", e.person.factors.wiegand)
     if e.shown.of(e.person.id, e.now_s, rule.factors, "pin") is None:
         if not e.shown.lockout_s <= 0:
             return Deny(DenialReason.FACTOR_LOCKED_OUT, e.track, e.person.id, detail=_seconds(e.shown.lockout_s))
         return Wait(e.track, HINT_PIN)
-    return Grant(e.person.id, e.track, 0.0, 0.0, evidence_ms, "card+pin")
+    return Grant(e.person.id, e.track, 0.0, 0.0, evidence_ms, "card+pin", e.person.factors.wiegand)
 
 
 def _lockout_of(reason: DenialReason, e: Evidence) -> str:

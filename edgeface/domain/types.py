@@ -162,7 +162,8 @@ NO_TRACK = -1  # of a decision that rests on no face
 @dataclass(frozen=True, slots=True)
 class Grant:
     """Open for this person now. `track` is the track that it rests on (NO_TRACK: no face); `evidence_ms` how long
-    evidence was gathered; `by` what it rests on: face, face+card, face+pin, card, card+pin."""
+    evidence was gathered; `by` what it rests on: face, face+card, face+pin, card, card+pin; `wiegand` what an existing
+    controller is told."""
 
     person: str
     track: int
@@ -170,6 +171,7 @@ class Grant:
     margin: float
     evidence_ms: int
     by: str = "face"
+    wiegand: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

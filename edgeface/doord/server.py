@@ -90,7 +90,7 @@ class DoorServer:
         finally:
             self._drop_client()
             self._relay.lock()
-            self._fitted.panel.dark()
+            self._fitted.rest()
             self._selector.close()
 
     def _catch_up(self, late_s: float) -> None:
@@ -194,6 +194,8 @@ class DoorServer:
         asked = isinstance(request, protocol.ModeAsked) and outcome.refusal is None and not outcome.drop_client
         if asked or self._machine.mode is not mode:
             outcome = self._kept(outcome)
+        elif isinstance(request, protocol.CardOutAsked) and outcome.refusal is None and not outcome.drop_client:
+            outcome = self._fitted.send_card(request.card, outcome)
         if outcome.refusal is not None:
             self._count(outcome.refusal.code.value, outcome.refusal.message)
         try:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from support.device import Device
-from support.doord import Client, Doord
+from support.doord import Client, Doord, grant_id
 from support.simboard import Simboard, wait_for
 
 from edgeface.adapters.door import wire
 from edgeface.adapters.door.card_reader import DoorReader
 from edgeface.adapters.door.remote import RemoteDoor
 from edgeface.domain.wiegand import KEYS, WiegandCard, encode
+from edgeface.doord.card_output import PULSE_S
 from edgeface.ports import Reading
 
 pytestmark = pytest.mark.e2e
@@ -139,3 +140,55 @@ def test_from_the_card_to_the_relay_without_a_face(tmp_path: Path) -> None:
         assert board.pulses()
         told = running.said() + str(device.audit())
         assert CARD.id not in told
+
+
+def numbers(board: Simboard, d0: int, d1: int) -> list[tuple[int, ...]]:
+    """What a controller on those lines would have read, by the board's log."""
+    pulses = sorted([(p.start_s, bit) for bit, pin in ((0, d0), (1, d1)) for p in board.pulses(pin, active=0)])
+    found: list[list[int]] = []
+    last_s = float("-inf")
+    for start_s, bit in pulses:
+        if not found or (len(found[-1]) in (26, 34) and start_s - last_s > 0.05):
+            found.append([])
+        found[-1].append(bit)
+        last_s = start_s
+    return [tuple(bits) for bits in found]
+
+
+@pytest.mark.parametrize("card", [CARD, WiegandCard(34, 60000, 65535)])
+def test_a_controller_reads_the_number_of_a_grant(tmp_path: Path, card: WiegandCard) -> None:
+    """Both lines rest high from the first moment on, no number goes out while the door is locked, and none without
+    lines; every pulse is at least as long as a controller needs."""
+    with Simboard(tmp_path, "17,5,6") as board, Doord(tmp_path, board, "--wiegand-out", "5,6") as doord:
+        assert (board.level(5), board.level(6)) == (1, 1)
+        with Client(doord.socket) as client:
+            assert client.ask(op="hello")["ok"] is True
+            number = [card.bits, card.facility, card.number]
+            assert client.ask(op="card_out", card=number)["code"] == "not_allowed"
+            assert client.ask(op="grant", id=grant_id(), pulse_ms=5000)["ok"] is True
+            assert client.ask(op="card_out", card=number)["ok"] is True
+
+            def out() -> bool:
+                client.ask(op="ping")
+                time.sleep(0.05)
+                return sum(map(len, numbers(board, 5, 6))) >= card.bits
+
+            wait_for(out, "the number is out")
+        assert numbers(board, 5, 6) == [encode(card)]
+        for pin in (5, 6):
+            assert all(p.length_s >= PULSE_S for p in board.pulses(pin, active=0))
+            assert board.level(pin) == 1
+
+
+@pytest.mark.parametrize("wrong", [[27, 1, 1], [26, 256, 0], "26:1:1", [26, 1], [26, True, 1], None])
+def test_a_number_that_is_none_is_malformed(doord: Doord, wrong: object) -> None:
+    with Client(doord.socket) as client:
+        assert client.ask(op="hello")["ok"] is True
+        assert client.ask(op="card_out", card=wrong)["code"] == "malformed"
+
+
+def test_where_no_controller_is_wired_the_number_is_refused(doord: Doord) -> None:
+    with Client(doord.socket) as client:
+        client.ask(op="hello")
+        client.ask(op="grant", id=grant_id(), pulse_ms=3000)
+        assert client.ask(op="card_out", card=[26, 1, 1])["code"] == "not_allowed"

@@ -8,6 +8,7 @@ import pytest
 from support.doorway import Doorway, Seen, enrolled, person_id
 
 from edgeface.adapters.gallery.factors import FactorHasher
+from edgeface.domain.errors import DoorUnavailable
 from edgeface.domain.types import Factors, SecondFactor, WithoutFace
 from edgeface.ports import Reading
 
@@ -235,6 +236,34 @@ def test_a_card_whose_owner_was_removed_is_unknown() -> None:
     d.card("26:12:3456")
     d.wait(0.3)
     assert d.reasons() == ["unknown_card"]
+
+
+def test_a_controller_that_is_there_already_is_told_the_number_after_the_grant_alone() -> None:
+    factors = Factors(wiegand=(26, 12, 3456))
+    wired = {"wiegand_d0_pin": 5, "wiegand_d1_pin": 6}
+    d = doorway(anna(factors), enrolled("bert"), controller=wired)
+    d.show(Seen("stranger"), s=1)
+    assert d.door.cards == []
+    d.show(Seen("anna"), s=1)
+    assert d.door.cards == [(26, 12, 3456)]
+    d.wait(8)
+    d.show(Seen("bert"), s=1)
+    assert len(d.door.cards) == 1
+    unwired = doorway(anna(factors))
+    unwired.show(Seen("anna"), s=1)
+    assert (unwired.moved, unwired.door.cards) == (1, [])
+
+
+def test_a_controller_that_is_not_told_is_reported_and_the_door_opens_all_the_same() -> None:
+    d = doorway(anna(Factors(wiegand=(26, 1, 2))), controller={"wiegand_d0_pin": 5, "wiegand_d1_pin": 6})
+
+    def refuse(card):
+        raise DoorUnavailable("No controller's lines are wired.")
+
+    d.door.send_card = refuse
+    d.show(Seen("anna"), s=1)
+    assert d.moved == 1
+    assert d.count("controller_untold", person=person_id("anna")) == 1
 
 
 # -- failures -------------------------------------------------------------------------------------------------------

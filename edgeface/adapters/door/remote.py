@@ -75,6 +75,9 @@ class RemoteDoor:
             alarms=tuple(clean(a) for a in alarms) if isinstance(alarms, list) else (),
         )
 
+    def send_card(self, card: tuple[int, int, int]) -> None:
+        self._ask_or_refused({"op": "card_out", "card": list(card)})
+
     def set_mode(self, mode: str) -> None:
         self._ask_or_refused({"op": "mode", "mode": mode})
 
@@ -118,7 +121,7 @@ class RemoteDoor:
         answer = self._ask(message)
         if answer.get("ok") is not True:
             why = clean(answer.get("message")) or "no reason given"
-            what = "grant" if message["op"] == "grant" else "change of mode"
+            what = {"grant": "grant", "card_out": "number for the controller"}.get(str(message["op"]), "change of mode")
             raise GrantRefused(clean(answer.get("code")) or "fault", f"The door refused the {what}: {why}.")
 
     def _ask_ok(self, message: dict[str, object]) -> dict[str, object]:
