@@ -9,14 +9,14 @@ from datetime import datetime, timezone
 
 import typer
 
-from edgeface.app import wiring, wiring_site
+from edgeface.app import wiring, wiring_reader, wiring_site
 from edgeface.app.recorder import Recorder
 from edgeface.app.settings import Settings
 from edgeface.cli.output import say
 from edgeface.control.client import ControlClient, is_running
 from edgeface.domain.errors import ControlError, EndOfStream, PersonUnknown
 from edgeface.domain.types import Person
-from edgeface.ports import Clock, GalleryStore
+from edgeface.ports import Clock, FactorHasher, GalleryStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Office:
     store: GalleryStore
     recorder: Recorder
     clock: Clock
+    hasher: FactorHasher
 
 
 def refuse_at_a_site(settings: Settings) -> None:
@@ -49,7 +50,7 @@ def open_office(settings: Settings, *, create: bool) -> Iterator[Office]:
         audit = wiring.open_audit(settings, keys)
         try:
             clock = wiring.system_clock()
-            yield Office(store, Recorder(audit, clock, []), clock)
+            yield Office(store, Recorder(audit, clock, []), clock, wiring_reader.factor_hasher(keys))
         finally:
             audit.close()
     finally:

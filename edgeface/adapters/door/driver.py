@@ -48,6 +48,19 @@ class Inputs(Protocol):
     def close(self) -> None: ...
 
 
+class Edges(Protocol):
+    """Falling edges of lines that rest high. `fileno` is readable while there are some. Not thread-safe."""
+
+    def fileno(self) -> int: ...
+
+    def read(self) -> list[tuple[int, float]]:
+        """(index of the line, monotonic time) in the order that they happened; never blocks. Raises
+        DoorUnavailable."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class PinBusy(DoorUnavailable):
     """Another process owns the pin; it may be about to let go."""
 
@@ -105,6 +118,12 @@ def open_relay(spec: RelaySpec) -> Relay:
 def open_inputs(spec: RelaySpec, inputs: Sequence[InputSpec]) -> Inputs:
     """With the driver, the chip and the board of `spec`. Raises PinBusy, DoorUnavailable."""
     opened: Inputs = _module(spec).open_inputs(spec, inputs)
+    return opened
+
+
+def open_edges(spec: RelaySpec, pins: Sequence[int]) -> Edges:
+    """With the driver, the chip and the board of `spec`; the lines are pulled up. Raises PinBusy, DoorUnavailable."""
+    opened: Edges = _module(spec).open_edges(spec, pins)
     return opened
 
 
