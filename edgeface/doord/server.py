@@ -68,7 +68,7 @@ class DoorServer:
         self._selector.register(self._listener.socket, selectors.EVENT_READ, self._accept)
         self._selector.register(self._signals.wake, selectors.EVENT_READ, self._signals.drain)
         if self._fitted.reader is not None:
-            self._selector.register(self._fitted.reader.fileno(), selectors.EVENT_READ, lambda: None)
+            self._fitted.reader.follow(self._selector, self._event_s())
         try:
             self._settle(self._machine.start())
             self._sense()
@@ -120,12 +120,11 @@ class DoorServer:
         reader = self._fitted.reader
         if reader is None:
             return
-        fd = reader.fileno()
         for message in reader.messages(self._event_s()):
             self._send(message)
+        reader.follow(self._selector, self._event_s())
         if reader.broken:
             _log.warning("the card reader's lines can't be read; the door goes on without it")
-            self._selector.unregister(fd)
             self._fitted.reader = None
 
     def _sense(self) -> None:

@@ -48,14 +48,17 @@ class Inputs(Protocol):
     def close(self) -> None: ...
 
 
+MOST_EDGES = 256  # that are read at once: a door that has to lock doesn't wait for noise to end
+
+
 class Edges(Protocol):
     """Falling edges of lines that rest high. `fileno` is readable while there are some. Not thread-safe."""
 
     def fileno(self) -> int: ...
 
     def read(self) -> list[tuple[int, float]]:
-        """(index of the line, monotonic time) in the order that they happened; never blocks. Raises
-        DoorUnavailable."""
+        """(index of the line, monotonic time) in the order that they happened, MOST_EDGES at most: the others come with
+        the next call. Never blocks. Raises DoorUnavailable."""
         ...
 
     def close(self) -> None: ...

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeface.adapters.door.driver import InputSpec, PinBusy, RelaySpec, busy
+from edgeface.adapters.door.driver import MOST_EDGES, InputSpec, PinBusy, RelaySpec, busy
 from edgeface.domain.door_rules import Input
 from edgeface.domain.errors import DoorUnavailable
 
@@ -132,7 +132,7 @@ class GpiochipEdges:
         self._request: Any = None
         try:
             self._request = (request_lines or gpiod.request_lines)(
-                self._chip, config={tuple(pins): settings}, consumer=CONSUMER, event_buffer_size=256
+                self._chip, config={tuple(pins): settings}, consumer=CONSUMER, event_buffer_size=MOST_EDGES
             )
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno == errno.EBUSY:
@@ -145,8 +145,8 @@ class GpiochipEdges:
     def read(self) -> list[tuple[int, float]]:
         edges: list[tuple[int, float]] = []
         try:
-            while self._request.wait_edge_events(0):
-                events = self._request.read_edge_events()
+            if self._request.wait_edge_events(0):
+                events = self._request.read_edge_events()  # no loop: noise without end is no reason to stay
                 edges += [(self._index[e.line_offset], e.timestamp_ns / 1e9) for e in events]
         except Exception as error:  # OSError, or gpiod's own for a released request
             raise DoorUnavailable(

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from edgeface.adapters.door.driver import InputSpec, RelaySpec, busy
+from edgeface.adapters.door.driver import MOST_EDGES, InputSpec, RelaySpec, busy
 from edgeface.adapters.door.gpiochip import holder
 from edgeface.domain.door_rules import Input
 from edgeface.domain.errors import DoorUnavailable
@@ -126,7 +126,7 @@ class GpiozeroEdges:
 
     def read(self) -> list[tuple[int, float]]:
         try:
-            return list(_EDGE.iter_unpack(os.read(self._read_fd, 256 * _EDGE.size)))
+            return list(_EDGE.iter_unpack(os.read(self._read_fd, MOST_EDGES * _EDGE.size)))
         except BlockingIOError:
             return []
         except OSError as error:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edgeface.adapters.door import wire
-from edgeface.adapters.door.driver import InputSpec, RelaySpec, busy
+from edgeface.adapters.door.driver import MOST_EDGES, InputSpec, RelaySpec, busy
 from edgeface.domain.door_rules import Input
 from edgeface.domain.errors import DoorUnavailable
 
@@ -69,8 +69,8 @@ class SimboardEdges:
         return self._line.fileno()
 
     def read(self) -> list[tuple[int, float]]:
-        edges = []
-        while (told := self._line.told()) is not None:
+        edges: list[tuple[int, float]] = []
+        while len(edges) < MOST_EDGES and (told := self._line.told()) is not None:
             pin, t_s = told.get("pin"), told.get("t_s")
             if told.get("level") == 0 and isinstance(pin, int) and isinstance(t_s, float) and pin in self._index:
                 edges.append((self._index[pin], t_s))
