@@ -8,6 +8,7 @@ import typer
 
 from edgeface.app.factors import FactorChange, change_factors, clear_factors
 from edgeface.app.settings import load_settings
+from edgeface.app.wiring_site import no_factors_here
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, say
 from edgeface.cli.people import find, open_office
 from edgeface.domain.types import Person, SecondFactor, WithoutFace
@@ -45,7 +46,7 @@ def set_factor(
     change = FactorChange(None, tuple(card or ()), second, without_face, wiegand)
     if not (pin or change.what):
         raise typer.BadParameter("Nothing to set. Give --pin, --card, --second, --without-face or --wiegand.")
-    with open_office(load_settings(config), create=False) as office:
+    with open_office(load_settings(config), create=False, at_a_site=no_factors_here) as office:
         person = find(office.store, who)
         if pin:
             typed = typer.prompt("PIN", hide_input=True, confirmation_prompt=True, err=True)
@@ -65,7 +66,7 @@ def clear(
     as_json: JsonOption = False,
 ) -> None:
     """Clear a person's PIN or cards; where neither is named everything, back to the face alone."""
-    with open_office(load_settings(config), create=False) as office:
+    with open_office(load_settings(config), create=False, at_a_site=no_factors_here) as office:
         person = find(office.store, who)
         person = clear_factors(person, pin, cards, office.store, office.clock, office.recorder)
     _report(person, as_json)
