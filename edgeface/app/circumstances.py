@@ -22,11 +22,13 @@ from edgeface.ports import Clock
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """What holds at this door now, whoever comes. `door`: its name, the site's own for it where it belongs to one."""
+    """What holds at this door now, whoever comes. `door`: its name, the site's own for it where it belongs to one.
+    `tampered`: the tamper contact says so."""
 
     mode: str
     door: str
     gallery: GalleryState = "confirmed"
+    tampered: bool = False
 
 
 class Circumstances:
@@ -88,7 +90,7 @@ class Circumstances:
             passback_s=self._executor.passback_s(person.id, now) if person is not None else 0.0,
             door_ok=True,  # asked by the grant itself: an answer from before would be a guess
             audit_ok=self._recorder.fault is None,
-            shown=self._desk.shown(asked, now),
+            shown=self._desk.shown(asked, now, tampered=here.tampered),
             probe_s=subject.probe_s,
             doubted=tuple(p.id for p in doubted),
         )
@@ -121,5 +123,5 @@ class Circumstances:
             cooldown_s=self._cooldown.remaining_s(person.id, now) if person is not None else 0.0,
             passback_s=self._executor.passback_s(person.id, now) if person is not None else 0.0,
             audit_ok=self._recorder.fault is None,
-            shown=self._desk.shown([] if person is None else [person], now, pin_alone=True),
+            shown=self._desk.shown([] if person is None else [person], now, pin_alone=True, tampered=here.tampered),
         )

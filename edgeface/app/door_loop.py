@@ -25,6 +25,7 @@ from edgeface.app.site_gate import SiteGate
 from edgeface.app.stopwatch import Stopwatch
 from edgeface.app.subject import Seen, Subject
 from edgeface.app.view import View, Vision
+from edgeface.domain.door_events import TamperEnded, TamperStarted
 from edgeface.domain.events import (
     Event,
     FramesFastAgain,
@@ -48,7 +49,7 @@ LOOK_AGAIN_S = 1.0  # how often a locked-out face is asked whether the lockout i
 
 class DoorLoop:
     """Not thread-safe: one thread calls `step`. `latest`, `mode`, `timings` may be read by others;
-    `mode`, `door_name`, `gate` are set by them."""
+    `mode`, `door_name`, `gate`, `tampered` are set by them."""
 
     def __init__(
         self,
@@ -83,6 +84,7 @@ class DoorLoop:
         self.mode = "normal"
         self.door_name = rules.door  # the site's own name for it, once it belongs to one
         self.gate: SiteGate | None = None
+        self.tampered = False
         self.late_frames = 0
         self.latest: View | None = None
         self._timed = Stopwatch(timer)
@@ -130,10 +132,13 @@ class DoorLoop:
 
     @property
     def _here(self) -> Here:
-        return Here(self.mode, self.door_name, "confirmed" if self.gate is None else self.gate.gallery())
+        gallery = "confirmed" if self.gate is None else self.gate.gallery()
+        return Here(self.mode, self.door_name, gallery, self.tampered)
 
     def door_event(self, event: Event) -> None:
         """What the door process reported: locked again, somebody went through. From any thread."""
+        if isinstance(event, (TamperStarted, TamperEnded)):
+            self.tampered = isinstance(event, TamperStarted)
         self._executor.door_event(event)
 
     def camera_lost(self) -> None:

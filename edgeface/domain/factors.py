@@ -6,7 +6,7 @@ the person's record says so. What was shown counts for `valid_s`, for that perso
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from edgeface.domain.types import DenialReason, Person, SecondFactor
@@ -21,34 +21,47 @@ REMEMBERED = 1024  # readers and people whose failures are counted; the longest 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """Shown at `at_s` (monotonic), and proven: `person` is whose it is."""
+    """Shown at `at_s` (monotonic), and proven: `person` is whose it is, `proof` what it was compared with."""
 
     kind: Literal["card", "pin"]
     person: str
     at_s: float
+    proof: str = field(default="", repr=False)
+
+    def stands(self, person: Person | None) -> bool:
+        """Whether the record still says so: a card that was reported lost counts from then on no more."""
+        if person is None:
+            return False
+        f = person.factors
+        return self.proof in f.cards if self.kind == "card" else self.proof == f.pin
 
 
 @dataclass(frozen=True, slots=True)
 class FactorRule:
     """`valid_s`: how long what was shown counts. `patience_s`: how long a decision waits for it. `step_up`: a face that
-    could be a look-alike's may be confirmed by a factor instead of being refused."""
+    could be a look-alike's may be confirmed by a factor instead of being refused. `alone_s`: how long ago the last of
+    it may be where no face tells that its bearer is still there."""
 
     valid_s: float = 15.0
     patience_s: float = 15.0
     step_up: bool = True
+    alone_s: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What the readers know now. `ready`: there is one that works. `lockout_s`: remaining, of the person's PIN or of
-    the reader, 0 for none."""
+    the reader, 0 for none. `tampered`: somebody has a hand in the wiring; what comes out of it proves nothing."""
 
     credentials: tuple[Credential, ...] = ()
     ready: bool = False
     lockout_s: float = 0.0
+    tampered: bool = False
 
     def of(self, person: str, now_s: float, rule: FactorRule, kind: str | None = None) -> Credential | None:
         """The newest that counts now."""
+        if self.tampered:
+            return None
         valid = [
             c
             for c in self.credentials
@@ -57,7 +70,7 @@ class Shown:
         return max(valid, key=lambda c: c.at_s, default=None)
 
     def card_of_another(self, person: str, now_s: float, rule: FactorRule) -> bool:
-        return any(
+        return not self.tampered and any(
             c.kind == "card" and c.person != person and 0.0 <= now_s - c.at_s <= rule.valid_s for c in self.credentials
         )
 
@@ -94,7 +107,7 @@ def confirm(
 
 def missing(shown: Shown, since_s: float, now_s: float, rule: FactorRule) -> DenialReason | None:
     """Nothing that counts was shown: why it is refused, None: wait."""
-    if not shown.lockout_s <= 0:  # written so that NaN refuses
+    if shown.tampered or not shown.lockout_s <= 0:  # written so that NaN refuses
         return DenialReason.FACTOR_LOCKED_OUT
     return None if shown.ready and now_s - since_s < rule.patience_s else DenialReason.FACTOR_MISSING
 
@@ -105,6 +118,22 @@ class _Tries:
     last_s: float = -math.inf
     until_s: float = -math.inf
     told_end: bool = True
+
+
+class ReadingRate:
+    """How quickly people show cards and type PINs, by reader: `burst` at once, then one every `every_s`. What comes
+    beyond that is a machine, and is neither looked up nor written down."""
+
+    def __init__(self, burst: int = 10, every_s: float = 1.0) -> None:
+        self._burst, self._every_s = burst, every_s
+        self._free_s: dict[str, float] = {}  # the time at which all of the burst is there again
+
+    def takes(self, reader: str, now_s: float) -> bool:
+        free_s = max(self._free_s.get(reader, now_s), now_s) + self._every_s
+        if not free_s - now_s <= self._burst * self._every_s:
+            return False
+        self._free_s[reader] = free_s
+        return True
 
 
 class FactorLockout:

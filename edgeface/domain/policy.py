@@ -15,7 +15,8 @@ The order of precedence, and why it is this one:
 11. the second factor                     asked of those alone who could enter with it; a face that could be a
                                           look-alike's gets this far too, with the candidate that a factor names
 
-`decide_by_card` is the way in without a face: 1, the door's lockout, 9 and 10 hold for it as well.
+`decide_by_card` is the way in without a face: 1, the door's lockout, 9 and 10 hold for it as well; in 4's place
+what was shown must be of this moment.
 
 Grant is the one way out at the end, so it needs every condition. What can't be judged (a number that is not one, a mode
 nobody knows) denies or waits. Refusals from 9 on name the person to the audit log; sentences for people never do."""
@@ -23,89 +24,26 @@ nobody knows) denies or waits. Refusals from 9 on name the person to the audit l
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import Enum
-from typing import Literal
 
-from edgeface.domain.factors import HINT_FACE, HINT_FACTOR, HINT_PIN, FactorRule, Shown, confirm, missing
+from edgeface.domain.evidence import ActionState as ActionState
+from edgeface.domain.evidence import Evidence as Evidence
+from edgeface.domain.evidence import PolicyRule as PolicyRule
+from edgeface.domain.factors import HINT_FACE, HINT_FACTOR, HINT_PIN, confirm, missing
 from edgeface.domain.schedule import validity
 from edgeface.domain.sentences import SENTENCES as SENTENCES
-from edgeface.domain.streak import FRESHNESS_S, Agreed, Exhausted, StreakVerdict, fresh
+from edgeface.domain.streak import Agreed, Exhausted, fresh
 from edgeface.domain.types import (
     Decision,
     DenialReason,
     Deny,
     Grant,
     Person,
-    QualityIssue,
     SecondFactor,
     Wait,
     WithoutFace,
 )
 
 OPEN_MODES = ("normal", "free_access")  # every other mode refuses
-
-
-class ActionState(str, Enum):
-    """The liveness action (blink, head turn): how far it has come."""
-
-    NOT_REQUIRED = "not_required"
-    PENDING = "pending"
-    DONE = "done"
-    TOO_LATE = "too_late"
-    UNAVAILABLE = "unavailable"  # the camera is too slow for it
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyRule:
-    """`freshness_s`: how long ago a face may have been seen last. The patiences: how long a poor picture, or a doubt
-    about liveness, may last before the attempt is denied."""
-
-    freshness_s: float = FRESHNESS_S
-    quality_patience_s: float = 3.0
-    unsure_patience_s: float = 3.0
-    factors: FactorRule = field(default_factory=FactorRule)
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is known about a track now. `person` is the record that `streak` agreed on, None where it is gone;
-    `schedule_open` is its schedule's answer, `time_matters` whether its rights depend on the wall clock at all.
-    `..._for_s`: how long that state has lasted. `..._lockout_s`, `cooldown_s`, `passback_s` (of a hard
-    anti-passback): remaining, 0 for none. `gallery`: whether the site stands by what is known here; confirmed where
-    there is no site. `shown`: PIN and card. `probe_s`: when the face was last compared with the gallery. `doubted`: the
-    ids among an ambiguous attempt's candidates whom a factor can tell apart; `person` is then the one whose factor was
-    shown, None where that is nobody yet."""
-
-    track: int
-    now_s: float
-    last_seen_s: float
-    utc: datetime
-    clock_is_set: bool
-    door: str
-    mode: str
-    door_lockout_s: float
-    track_lockout_s: float
-    quality: QualityIssue | None
-    quality_for_s: float
-    passive: Literal["live", "attack", "unsure"]
-    spoof_score: float
-    unsure_for_s: float
-    action: ActionState
-    action_hint: str | None
-    streak: StreakVerdict
-    person: Person | None
-    schedule_open: bool
-    time_matters: bool
-    cooldown_s: float
-    door_ok: bool = True
-    audit_ok: bool = True
-    passback_s: float = 0.0
-    gallery: Literal["confirmed", "waiting", "unconfirmed", "refused"] = "confirmed"
-    shown: Shown = field(default_factory=Shown)
-    probe_s: float = -math.inf
-    doubted: tuple[str, ...] = ()
 
 
 def decide(evidence: Evidence, rule: PolicyRule | None = None) -> Decision:
@@ -226,6 +164,8 @@ def decide_by_card(e: Evidence, shown_s: float, rule: PolicyRule | None = None) 
     refused = _refused_for_all(e)
     if refused is not None:
         return refused
+    if e.shown.tampered:
+        return Deny(DenialReason.FACTOR_LOCKED_OUT, e.track, detail="tamper")
     if e.person is None:
         return Deny(DenialReason.UNKNOWN_CARD, e.track)
     late = not 0.0 <= e.now_s - shown_s <= rule.factors.valid_s
@@ -240,12 +180,21 @@ def decide_by_card(e: Evidence, shown_s: float, rule: PolicyRule | None = None) 
         return Deny(DenialReason.FACTOR_MISSING, e.track, e.person.id)
     evidence_ms = round((e.now_s - shown_s) * 1000)
     if e.person.factors.without_face is WithoutFace.CARD:
-        return _grant(e, e.person, "card", evidence_ms)
-    if e.shown.of(e.person.id, e.now_s, rule.factors, "pin") is None:
+        return _still_there(e, e.person, shown_s, rule) or _grant(e, e.person, "card", evidence_ms)
+    pin = e.shown.of(e.person.id, e.now_s, rule.factors, "pin")
+    if pin is None:
         if not e.shown.lockout_s <= 0:
             return Deny(DenialReason.FACTOR_LOCKED_OUT, e.track, e.person.id, detail=_seconds(e.shown.lockout_s))
         return Wait(e.track, HINT_PIN)
-    return _grant(e, e.person, "card+pin", evidence_ms)
+    return _still_there(e, e.person, max(shown_s, pin.at_s), rule) or _grant(e, e.person, "card+pin", evidence_ms)
+
+
+def _still_there(e: Evidence, person: Person, last_s: float, rule: PolicyRule) -> Deny | None:
+    """Without a face nobody sees whether he is: the door must not open for somebody who went in with another's grant
+    meanwhile, or gave up."""
+    if 0.0 <= e.now_s - last_s <= rule.factors.alone_s:
+        return None
+    return Deny(DenialReason.FACTOR_MISSING, e.track, person.id, detail="shown too long ago")
 
 
 def _grant(e: Evidence, person: Person, by: str, evidence_ms: int, score: float = 0.0, margin: float = 0.0) -> Grant:

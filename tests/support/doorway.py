@@ -169,12 +169,12 @@ class TracedDoor(RecordingDoor):
         self._virtual, self._trace, self.slow_s = clock, trace, 0.0
         self.refuse_with: Exception | None = None
 
-    def grant(self, grant_id, pulse_ms):
+    def grant(self, grant_id, pulse_ms, *, test=False):
         self._trace.append(("asked", grant_id))
         if self.refuse_with is not None:
             raise self.refuse_with
         self._virtual.advance(self.slow_s)
-        super().grant(grant_id, pulse_ms)
+        super().grant(grant_id, pulse_ms, test=test)
         self._trace.append(("moved", grant_id))
 
 
