@@ -52,6 +52,8 @@ class CardPath:
         decision = decide_by_card(self._facts.of_card(person, here), card.at_s, self._rules.policy)
         if isinstance(decision, Grant):
             carried_out = self._executor.grant(decision, None)
+            if carried_out is None:
+                return  # decided anew: it is too old by now
             self._desk.spent(decision.person)
             if isinstance(carried_out, Deny):
                 self._lights.denied()

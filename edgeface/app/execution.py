@@ -165,13 +165,15 @@ class Executor:
 
     def grant(self, grant: Grant, subject: Subject | None) -> Decision | None:
         """Opens, or says why not; `subject` None: it rests on no face. None: writing the record took longer than the
-        frame stays fresh (a slow card); the record stands, and the next frame that grants the same opens on it. Where
-        none does, the person has left."""
+        frame stays fresh (a slow card), or than somebody without a face is believed to wait; the record stands, and the
+        next frame that grants the same opens on it. Where none does, the person has left."""
+        policy = self._rules.policy
+        last_s, for_s = self._clock.monotonic_s(), policy.factors.alone_s
+        if subject is not None:
+            last_s, for_s = subject.track.last_s, policy.freshness_s
         try:
             grant_id = self._record(grant)
-            if subject is not None and not fresh(
-                subject.track.last_s, self._clock.monotonic_s(), self._rules.policy.freshness_s
-            ):
+            if not fresh(last_s, self._clock.monotonic_s(), for_s):
                 return None
             self._recorded = None
             self._door.grant(grant_id, self._rules.pulse_ms)

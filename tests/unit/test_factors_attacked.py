@@ -207,6 +207,16 @@ def test_a_card_that_was_shown_while_the_door_was_open_does_not_open_it_again_af
     assert d.moved == 2
 
 
+@pytest.mark.parametrize(("come", "factors", "by"), WAYS[-2:], ids=["card", "card_and_pin"])
+def test_a_disk_that_is_slow_does_not_let_a_door_open_for_somebody_who_gave_up(come, factors: Factors, by: str) -> None:
+    d = doorway(enrolled("anna", factors=factors))
+    d.audit.slow_s = 5.0
+    come(d)
+    d.wait(1)
+    assert d.moved == 0
+    assert "factor_missing" in d.reasons()
+
+
 def test_a_card_that_is_taken_away_counts_no_more_though_it_was_shown_before() -> None:
     d = doorway(enrolled("anna", factors=ALWAYS))
     d.card("26:12:3456")
