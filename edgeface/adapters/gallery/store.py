@@ -119,7 +119,8 @@ class SqliteGallery:
         return found
 
     def marks(self) -> dict[str, bytes]:
-        return {str(row[0]): record.mark(row) for row in self._rows()}
+        """The wrapped keys: every sealing of a record has a fresh one."""
+        return {str(i): w if isinstance(w, bytes) else repr(w).encode() for i, _, w, _ in self._rows("NULL")}
 
     def version(self) -> int:
         with self.reading("read the gallery's version") as db:
@@ -237,11 +238,11 @@ class SqliteGallery:
             raise damaged
         return person
 
-    def _rows(self) -> list[tuple[object, object, object, object]]:
+    def _rows(self, sealed: str = "sealed") -> list[tuple[object, object, object, object]]:
         with self.reading("read the gallery") as db:
             db.execute("BEGIN")  # the rows and their counts are of one moment
             try:
-                rows = db.execute("SELECT id, seq, wrapped_key, sealed FROM person NOT INDEXED").fetchall()
+                rows = db.execute(f"SELECT id, seq, wrapped_key, {sealed} FROM person NOT INDEXED").fetchall()
                 tombstones = db.execute("SELECT count(*) FROM tombstone NOT INDEXED").fetchone()[0]
                 people, removed = db.execute("SELECT people, removed FROM state").fetchone()
             finally:
