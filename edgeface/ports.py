@@ -107,6 +107,11 @@ class Door(Protocol):
         """Raises DoorUnavailable."""
         ...
 
+    def send_card(self, card: tuple[int, int, int]) -> None:
+        """(bits, facility code, number) to an existing controller, after a grant. Raises GrantRefused where the door is
+        locked or no controller is wired, DoorUnavailable."""
+        ...
+
     def set_mode(self, mode: str) -> None:
         """normal, lockdown or free_access; kept by the door process across restarts when this returns. Raises
         GrantRefused, DoorUnavailable."""
@@ -172,6 +177,55 @@ class GalleryStore(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class FactorHasher(Protocol):
+    """What stands in a record for a PIN or a card. Pure computing; thread-safe."""
+
+    def card(self, card_id: str) -> str:
+        """The same for the same card, so that a card finds its person."""
+        ...
+
+    def pin(self, digits: str) -> str:
+        """Another one each time. Raises GalleryError for a PIN that won't do."""
+        ...
+
+    def verify(self, digits: str, stored: str) -> bool:
+        """Takes some 40 ms of a core on purpose."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reader read at `t_s` (monotonic). `kind`: card, pin, or garbled, where `text` says why. A card's id and a
+    PIN are secrets: never logged."""
+
+    kind: str
+    text: str
+    t_s: float
+
+    def __repr__(self) -> str:
+        return f"Reading({self.kind})"
+
+
+class Reader(Protocol):
+    """A card reader or keypad. Not thread-safe; opened, read and closed by one thread."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self) -> None:
+        """Raises ReaderUnavailable with what to do about it."""
+        ...
+
+    def read(self, timeout_s: float) -> Reading | None:
+        """The next reading; None after `timeout_s` without one. Raises ReaderUnavailable (it vanished: close, then
+        open again)."""
+        ...
+
+    def close(self) -> None:
+        """Idempotent."""
+        ...
 
 
 class AuditLog(Protocol):

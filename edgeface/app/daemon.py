@@ -16,6 +16,7 @@ from edgeface.app.free_access import FreeAccess
 from edgeface.app.health import Alarms, Health
 from edgeface.app.logs import logger
 from edgeface.app.machine import MachineWatch, Reading
+from edgeface.app.readers import reader_work
 from edgeface.app.reloading import Reloads
 from edgeface.app.rules import timetable_of
 from edgeface.app.settings import Settings
@@ -81,9 +82,10 @@ class Daemon:
             Worker("vision", self._vision_work, parts.clock, self._worker_failed),
             Worker("machine", self.machine.work, parts.clock, self._worker_failed),
         ]
-        self._door_keeper = Worker("door process", self._door_work, parts.clock, self._worker_failed)
-        for name, work in parts.site.workers if parts.site is not None else ():
+        others = reader_work(parts.readers, parts.loop.desk, parts.recorder, parts.clock)
+        for name, work in [*others, *(parts.site.workers if parts.site is not None else ())]:
             self._workers.append(Worker(name, work, parts.clock, self._worker_failed, vital=False))
+        self._door_keeper = Worker("door process", self._door_work, parts.clock, self._worker_failed)
 
     def run(self) -> None:
         """Until a signal, `stop`, or the end of a recording. Raises what made it end, where something did."""
@@ -184,13 +186,9 @@ class Daemon:
             self.parts.loop.camera_lost()  # what it was about to believe is void
         if failed.gave_up:
             error = failed.error
-            self._failure = (
-                error
-                if isinstance(error, EdgefaceError)
-                else EdgefaceError(
-                    f"The {failed.name} worker failed again and again: {error}", "See the log; the door is locked."
-                )
-            )
+            sentence = f"The {failed.name} worker failed again and again: {error}"
+            own = error if isinstance(error, EdgefaceError) else None
+            self._failure = own or EdgefaceError(sentence, "See the log; the door is locked.")
             self.stop("failure")
 
     # -- the workers ------------------------------------------------------------------------------------------------
@@ -209,6 +207,8 @@ class Daemon:
                     self._wait_for_lock(stop)
                     self.stop("end of the recording")
                     return
+                if self.frame_hook is None:
+                    loop.attend_cards()  # a card needs no camera
                 if not self.camera_ok and loop.latest is not None:
                     loop.camera_lost()  # what it showed last is no picture of now
                 continue

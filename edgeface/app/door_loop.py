@@ -13,6 +13,9 @@ import time
 from collections.abc import Callable
 from random import Random
 
+from edgeface.app.card_path import CardPath
+from edgeface.app.circumstances import Circumstances, Here
+from edgeface.app.desk import Desk
 from edgeface.app.door_lights import DoorLights
 from edgeface.app.execution import Executor
 from edgeface.app.people import LiveGallery, Snapshot
@@ -22,6 +25,7 @@ from edgeface.app.site_gate import SiteGate
 from edgeface.app.stopwatch import Stopwatch
 from edgeface.app.subject import Seen, Subject
 from edgeface.app.view import View, Vision
+from edgeface.domain.door_events import TamperEnded, TamperStarted
 from edgeface.domain.events import (
     Event,
     FramesFastAgain,
@@ -33,9 +37,8 @@ from edgeface.domain.events import (
 from edgeface.domain.lockout import DoorLockout, TrackLockout
 from edgeface.domain.motion import IdleGate, MotionGate
 from edgeface.domain.pace import FrameRate, Pace
-from edgeface.domain.policy import Evidence, decide
+from edgeface.domain.policy import decide
 from edgeface.domain.quality import assess
-from edgeface.domain.schedule import needs_clock
 from edgeface.domain.streak import Agreed, Cooldown, StreakRule, fresh
 from edgeface.domain.tracking import Track, Tracker, primary
 from edgeface.domain.types import Decision, DenialReason, Deny, Face, Frame, Grant, Landmarks, Pixels, QualityIssue
@@ -46,7 +49,7 @@ LOOK_AGAIN_S = 1.0  # how often a locked-out face is asked whether the lockout i
 
 class DoorLoop:
     """Not thread-safe: one thread calls `step`. `latest`, `mode`, `timings` may be read by others;
-    `mode`, `door_name`, `gate` are set by them."""
+    `mode`, `door_name`, `gate`, `tampered` are set by them."""
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class DoorLoop:
         rules: Rules,
         rng: Random,
         timer: Callable[[], float] = time.perf_counter,
+        desk: Desk | None = None,
     ) -> None:
         self._vision, self._gallery, self._clock, self._rules = vision, gallery, clock, rules
         self._recorder, self._rng = recorder, rng
@@ -66,6 +70,11 @@ class DoorLoop:
         self._cooldown = Cooldown(rules.cooldown_s)
         self._lights = DoorLights(door, clock, rules.lights)
         self._executor = Executor(door, recorder, clock, rules, self._failures, self._spoofs, self._cooldown, rng)
+        self.desk = desk or Desk(gallery, recorder, clock, rules.policy.factors, None)
+        self._facts = Circumstances(
+            clock, rules, self._spoofs, self._failures, self._cooldown, self._executor, recorder, self.desk
+        )
+        self._cards = CardPath(self.desk, gallery, self._facts, self._executor, recorder, clock, rules, self._lights)
         self._subjects: dict[int, Subject] = {}
         self._primary: int | None = None
         self._idle = IdleGate(rules.idle_fps)
@@ -75,6 +84,7 @@ class DoorLoop:
         self.mode = "normal"
         self.door_name = rules.door  # the site's own name for it, once it belongs to one
         self.gate: SiteGate | None = None
+        self.tampered = False
         self.late_frames = 0
         self.latest: View | None = None
         self._timed = Stopwatch(timer)
@@ -84,8 +94,8 @@ class DoorLoop:
         the frame's capture; the clock is asked again when something is about to open."""
         now = frame.captured_s
         self._timed.begin()
-        self._adopt()
         self._rate.add(now)
+        self.attend_cards()
         self._report_lockouts(now)
         if self._idle.skips(now, lambda: self._moved(frame)):
             return None
@@ -115,8 +125,20 @@ class DoorLoop:
         """Seconds that each stage of the latest frame took."""
         return self._timed.timings
 
+    def attend_cards(self) -> None:
+        """Decides on a card that was shown; by the thread that calls `step`, also where no frame comes."""
+        self._adopt()
+        self._cards.attend(self._here)
+
+    @property
+    def _here(self) -> Here:
+        gallery = "confirmed" if self.gate is None else self.gate.gallery()
+        return Here(self.mode, self.door_name, gallery, self.tampered)
+
     def door_event(self, event: Event) -> None:
         """What the door process reported: locked again, somebody went through. From any thread."""
+        if isinstance(event, (TamperStarted, TamperEnded)):
+            self.tampered = isinstance(event, TamperStarted)
         self._executor.door_event(event)
 
     def camera_lost(self) -> None:
@@ -136,6 +158,9 @@ class DoorLoop:
         if rules is not None:
             self._rules = rules
             self._executor.change(rules)
+            self._facts.change(rules)
+            self._cards.change(rules)
+            self.desk.change(rules.policy.factors)
             self._idle = IdleGate(rules.idle_fps)
             self._subjects.clear()  # evidence that was gathered by one rule is none by another
 
@@ -161,7 +186,8 @@ class DoorLoop:
             # this machine was too slow, the person has not left: nothing is decided on a stale frame, the next may do
             self.late_frames += 1
             return None
-        decision = self._timed("decide", lambda: decide(self._evidence(subject, snapshot), self._rules.policy))
+        facts = self._facts.of_track(subject, snapshot, self._here)
+        decision = self._timed("decide", lambda: decide(facts, self._rules.policy))
         return self._carry_out(decision, subject, snapshot)
 
     def _observe(self, frame: Frame, subject: Subject, snapshot: Snapshot) -> None:
@@ -208,48 +234,19 @@ class DoorLoop:
         subject.begin_again(now, 0.0)
         return True
 
-    def _evidence(self, subject: Subject, snapshot: Snapshot) -> Evidence:
-        now, utc = self._clock.monotonic_s(), self._clock.utc()
-        verdict = subject.streak.verdict
-        person = snapshot.people.get(verdict.person) if isinstance(verdict, Agreed) else None
-        timetable = self._rules.timetable
-        prompt = None if subject.liveness is None else subject.liveness.action_prompt
-        return Evidence(
-            track=subject.track.id,
-            now_s=now,
-            last_seen_s=subject.track.last_s,
-            utc=utc,
-            clock_is_set=self._clock.is_set(),
-            door=self.door_name,
-            mode=self.mode,
-            door_lockout_s=self._spoofs.remaining_s(now),
-            track_lockout_s=self._failures.remaining_s(subject.track.id, now),
-            quality=subject.issue,
-            quality_for_s=subject.poor_for_s(now),
-            passive=subject.passive,
-            spoof_score=subject.spoof_score,
-            unsure_for_s=subject.unsure_for_s(now),
-            action=subject.action,
-            action_hint=prompt,
-            streak=verdict,
-            person=person,
-            schedule_open=person is not None and timetable.allows(person.schedule, utc),
-            time_matters=person is not None and needs_clock(person, timetable),
-            cooldown_s=self._cooldown.remaining_s(person.id, now) if person is not None else 0.0,
-            passback_s=self._executor.passback_s(person.id, now) if person is not None else 0.0,
-            door_ok=True,  # asked by the grant itself: an answer from before would be a guess
-            audit_ok=self._recorder.fault is None,
-            gallery="confirmed" if self.gate is None else self.gate.gallery(),
-        )
-
     def _carry_out(self, decision: Decision, subject: Subject, snapshot: Snapshot) -> Decision | None:
         now = self._clock.monotonic_s()
         if isinstance(decision, Grant):
             if self._executor.pulse_running(now):
                 return None  # the door is open for somebody else: decided again when it has locked
-            return self._timed("grant", lambda: self._executor.grant(decision, subject))
+            granted = self._timed("grant", lambda: self._executor.grant(decision, subject))
+            if isinstance(granted, Grant):
+                self.desk.spent(decision.person)
+            return granted
         if isinstance(decision, Deny):
             subject.hint = decision.reason.value
+            if decision.reason in (DenialReason.CARD_OF_ANOTHER, DenialReason.FACTOR_MISSING):
+                self.desk.drop_card()
             self._executor.deny(decision, subject)
             self._lights.denied()
             return decision

@@ -33,7 +33,9 @@ class DoorMode:
     def ask(self) -> None:
         gate = self._gate
         try:
-            mode = self._door.status().mode
+            status = self._door.status()
+            self._loop.tampered = "tamper" in status.alarms  # also one that began before this daemon did
+            mode = status.mode
             self._loop.mode = mode if gate is None else self._agreed(mode, gate)
         except (DoorUnavailable, GrantRefused):
             # said by its own event; a grant would find out by itself

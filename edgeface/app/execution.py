@@ -14,7 +14,15 @@ from edgeface.app.rules import Rules
 from edgeface.app.subject import Subject
 from edgeface.domain.door_events import DoorOpened, PassageSeen, PassbackSeen
 from edgeface.domain.errors import DoorError, GrantRefused, StorageError
-from edgeface.domain.events import AccessDenied, AccessGranted, DoorLocked, Event, LockoutStarted, SpoofRefused
+from edgeface.domain.events import (
+    AccessDenied,
+    AccessGranted,
+    ControllerUntold,
+    DoorLocked,
+    Event,
+    LockoutStarted,
+    SpoofRefused,
+)
 from edgeface.domain.lockout import DoorLockout, TrackLockout
 from edgeface.domain.passback import Passback
 from edgeface.domain.streak import Cooldown, fresh
@@ -155,12 +163,17 @@ class Executor:
     def tailgating_reported(self) -> None:
         self._tailgating_told = True
 
-    def grant(self, grant: Grant, subject: Subject) -> Decision | None:
-        """Opens, or says why not. None: writing the record took longer than the frame stays fresh (a slow card); the
-        record stands, and the next frame that grants the same opens on it. Where none does, the person has left."""
+    def grant(self, grant: Grant, subject: Subject | None) -> Decision | None:
+        """Opens, or says why not; `subject` None: it rests on no face. None: writing the record took longer than the
+        frame stays fresh (a slow card), or than somebody without a face is believed to wait; the record stands, and the
+        next frame that grants the same opens on it. Where none does, the person has left."""
+        policy = self._rules.policy
+        last_s, for_s = self._clock.monotonic_s(), policy.factors.alone_s
+        if subject is not None:
+            last_s, for_s = subject.track.last_s, policy.freshness_s
         try:
             grant_id = self._record(grant)
-            if not fresh(subject.track.last_s, self._clock.monotonic_s(), self._rules.policy.freshness_s):
+            if not fresh(last_s, self._clock.monotonic_s(), for_s):
                 return None
             self._recorded = None
             self._door.grant(grant_id, self._rules.pulse_ms)
@@ -171,17 +184,29 @@ class Executor:
             return self.deny(Deny(reason, grant.track, grant.person, grant.score, e.code), subject)
         except DoorError as e:
             return self.deny(Deny(DenialReason.DOOR_FAULT, grant.track, grant.person, grant.score, e.message), subject)
+        self._tell_controller(grant)
         now = self._clock.monotonic_s()  # the pulse began before the door answered: it has ended when ours has
-        eyes, until_s = subject.track.face.eye_distance_px, now + self._rules.pulse_ms / 1000
-        same = self._rules.failures.same_person
-        self._open = OpenGrant(grant.track, grant.person, grant_id, eyes, until_s, subject.probe, same)
+        until_s, same = now + self._rules.pulse_ms / 1000, self._rules.failures.same_person
+        # without a face nobody can tell who in the picture was let in: nobody counts as a follower
+        eyes, probe = (math.inf, None) if subject is None else (subject.track.face.eye_distance_px, subject.probe)
+        self._open = OpenGrant(grant.track, grant.person, grant_id, eyes, until_s, probe, same)
         self._tailgating_told = False
         self._failures.granted(grant.track)
         self._cooldown.granted(grant.person, now)
         self._note_passage(grant, grant_id, now)
-        subject.hint = "granted"
-        subject.begin_again(now, max(self._rules.cooldown_s, self._rules.pulse_ms / 1000))
+        if subject is not None:
+            subject.hint = "granted"
+            subject.begin_again(now, max(self._rules.cooldown_s, self._rules.pulse_ms / 1000))
         return grant
+
+    def _tell_controller(self, grant: Grant) -> None:
+        """The relay has moved already; what an existing controller doesn't hear is told, and changes nothing here."""
+        if grant.wiegand is None or not self._rules.controller:
+            return
+        try:
+            self._door.send_card(grant.wiegand)
+        except DoorError as e:
+            self._recorder.record([ControllerUntold(self._clock.monotonic_s(), grant.person, e.message)])
 
     def _note_passage(self, grant: Grant, grant_id: str, now: float) -> None:
         early_s = self._passback.remaining_s(grant.person, now)
@@ -207,16 +232,17 @@ class Executor:
                 grant.margin,
                 grant.evidence_ms,
                 grant_id,
+                grant.by,
                 grant.unconfirmed,
             )
         )
         self._recorded = Recorded(grant.track, grant.person, grant_id, self._clock.monotonic_s() + RECORD_STANDS_S)
         return grant_id
 
-    def deny(self, denial: Deny, subject: Subject) -> Deny:
-        """Records the denial, counts it, and holds the subject back."""
+    def deny(self, denial: Deny, subject: Subject | None) -> Deny:
+        """Records the denial, counts it, and holds the subject back, where there is one."""
         now = self._clock.monotonic_s()
-        evidence_ms = subject.evidence_ms(now)
+        evidence_ms = 0 if subject is None else subject.evidence_ms(now)
         hold_s = HOLD_S.get(denial.reason, HOLD_OTHERWISE_S)
         events: list[Event] = []
         if denial.reason is DenialReason.SPOOF:
@@ -232,7 +258,7 @@ class Executor:
                 )
             )
         if denial.reason in FAILURES:
-            for_s = self._failures.failed(denial.track, now, subject.probe)
+            for_s = self._failures.failed(denial.track, now, None if subject is None else subject.probe)
             if for_s is not None:
                 events.append(LockoutStarted(now, "track", denial.track, for_s))
         if denial.reason is DenialReason.TRACK_LOCKED_OUT:
@@ -244,5 +270,6 @@ class Executor:
         elif denial.reason is DenialReason.COOLDOWN and denial.person is not None:
             hold_s = self._cooldown.remaining_s(denial.person, now)
         self._recorder.record(events)
-        subject.begin_again(now, hold_s)
+        if subject is not None:
+            subject.begin_again(now, hold_s)
         return denial

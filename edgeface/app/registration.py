@@ -14,7 +14,7 @@ from edgeface.app.recorder import Recorder
 from edgeface.domain.errors import EnrolmentError, PersonUnknown, TracesRemain
 from edgeface.domain.events import PersonEnrolled, PersonRemoved
 from edgeface.domain.schedule import ALWAYS
-from edgeface.domain.types import Person
+from edgeface.domain.types import Factors, Person
 from edgeface.ports import Clock, GalleryStore
 
 FIELDS = ("name", "groups", "doors", "schedule", "valid_from_s", "valid_to_s", "replaces")
@@ -98,6 +98,7 @@ def register(new: NewPerson, enrolled: Enrolled, store: GalleryStore, clock: Clo
         valid_from_s=new.valid_from_s,
         valid_to_s=new.valid_to_s,
         notes={} if old is None else old.notes,
+        factors=Factors() if old is None else old.factors,
         enrolled_s=(clock.utc() - datetime(1970, 1, 1, tzinfo=timezone.utc)).total_seconds(),
     )
     store.put(person)

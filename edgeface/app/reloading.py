@@ -23,7 +23,16 @@ from edgeface.ports import Clock
 # Tables that nothing but rules is made of, and the keys of others that are no more than a number to the daemon. What is
 # not named here waits for a start: a setting that is forgotten is refused, not half in force.
 LIVE_TABLES = ("quality", "liveness", "matching", "decision", "lockout", "log", "metrics", "health")
-LIVE_KEYS = ("schedule", "time_zone", "door.pulse_ms", "door.free_schedule", "door.first_person_in")
+LIVE_KEYS = (
+    "schedule",
+    "time_zone",
+    "door.pulse_ms",
+    "door.free_schedule",
+    "door.first_person_in",
+    "reader.valid_s",
+    "reader.patience_s",
+    "reader.step_up",
+)
 ANSWER_S = 10.0
 
 

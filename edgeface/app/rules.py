@@ -8,6 +8,7 @@ from edgeface.app.settings import Settings
 from edgeface.app.settings_door import NOT_WIRED
 from edgeface.domain.calibration import ErrorBudget
 from edgeface.domain.challenge import ChallengeRule
+from edgeface.domain.factors import FactorRule
 from edgeface.domain.liveness import LivenessRule, Mode
 from edgeface.domain.liveness import SpoofRule as SpoofEvidenceRule
 from edgeface.domain.lockout import FailureRule, SpoofRule
@@ -37,6 +38,7 @@ class Rules:
     spoofs: SpoofRule
     timetable: Timetable
     lights: bool = False
+    controller: bool = False  # an existing controller is told a number with each grant
     passback: PassbackRule = field(default_factory=PassbackRule)
     sees_passage: bool = False  # contact or turnstile tell whether somebody went through
     tracker: TrackerRule = field(default_factory=TrackerRule)
@@ -66,6 +68,7 @@ def rules_of(settings: Settings) -> Rules:
             freshness_s=decision.freshness_ms / 1000,
             quality_patience_s=decision.attempt_timeout_s,
             unsure_patience_s=decision.attempt_timeout_s,
+            factors=FactorRule(settings.reader.valid_s, settings.reader.patience_s, settings.reader.step_up),
         ),
         failures=FailureRule(failures=lockout.failures, first_s=lockout.first_s, longest_s=lockout.max_s),
         spoofs=SpoofRule(
@@ -77,6 +80,7 @@ def rules_of(settings: Settings) -> Rules:
         timetable=timetable_of(settings),
         passback=PassbackRule(PassbackMode(decision.passback), decision.passback_min * 60),
         sees_passage=settings.turnstile.enabled or settings.door.inputs.contact_pin != NOT_WIRED,
+        controller=settings.controller.wiegand is not None,
         lights=any(pin != NOT_WIRED for key, pin in settings.door.signals.model_dump().items() if key.endswith("_pin")),
     )
 

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from edgeface.app import paths, settings_help
-from edgeface.app.settings_door import Door, Turnstile, refuse_shared_pins
+from edgeface.app.settings_door import Door, Turnstile, refuse_misfits
 from edgeface.app.settings_fields import OptionalPath, setting
 from edgeface.app.settings_groups import (
     Audit,
@@ -30,6 +30,7 @@ from edgeface.app.settings_groups import (
     Vision,
 )
 from edgeface.app.settings_mqtt import HomeAssistant, Mqtt
+from edgeface.app.settings_reader import Controller, Reader
 from edgeface.app.settings_sources import PREFIX, Sources
 from edgeface.app.settings_system import Health, Metrics
 from edgeface.domain.errors import ConfigError
@@ -59,6 +60,8 @@ class Settings(BaseSettings):
     lockout: Lockout = Field(default_factory=Lockout, description="What happens to those who try again and again.")
     door: Door = Field(default_factory=Door, description="The relay and the process that owns it.")
     turnstile: Turnstile = Field(default_factory=Turnstile, description="A turnstile instead of a door.")
+    reader: Reader = Field(default_factory=Reader, description="Card readers and keypads.")
+    controller: Controller = Field(default_factory=Controller, description="An access controller of before.")
     gallery: Gallery = Field(default_factory=Gallery, description="Where the enrolled people are kept.")
     audit: Audit = Field(default_factory=Audit, description="The record of what happened.")
     control: Control = Field(default_factory=Control, description="How other programs reach the running daemon.")
@@ -125,17 +128,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _the_door_fits_together(self) -> Settings:
-        refuse_shared_pins(self.door, self.turnstile)
+        tables = {"reader": self.reader.model_dump(), "controller": self.controller.model_dump()}
+        lines = {f"{t}.{k}": v for t, table in tables.items() for k, v in table.items() if k.endswith("_pin")}
+        refuse_misfits(self.door, self.turnstile, (ALWAYS, *(schedule.name for schedule in self.schedule)), lines)
         if self.home_assistant.enabled and self.mqtt.enabled is False:
             raise ValueError("home_assistant.enabled needs the broker, and mqtt.enabled turns it off")
-        known = (ALWAYS, *(schedule.name for schedule in self.schedule))
-        if self.door.free_schedule and self.door.free_schedule not in known:
-            raise ValueError(f"door.free_schedule names {self.door.free_schedule!r}, which is no schedule")
-        if self.turnstile.enabled and self.turnstile.timeout_ms > self.door.max_pulse_ms:
-            raise ValueError(
-                f"turnstile.timeout_ms ({self.turnstile.timeout_ms}) must not be above door.max_pulse_ms "
-                f"({self.door.max_pulse_ms})"
-            )
         return self
 
     @property

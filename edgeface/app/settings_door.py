@@ -3,6 +3,7 @@ settings_groups.py."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
@@ -15,7 +16,7 @@ Pull = Literal["up", "down", "none"]
 NOT_WIRED = -1
 
 
-def _pin(what: str) -> Any:
+def pin_setting(what: str) -> Any:
     return setting(NOT_WIRED, f"Pin of {what}, numbered as door.pin; -1: not wired.", ge=NOT_WIRED, le=1023)
 
 
@@ -38,11 +39,11 @@ class Inputs(BaseModel):
     a tampered case; the button to leave closes a circuit."""
 
     model_config = Group
-    contact_pin: Whole = _pin("the door contact")
+    contact_pin: Whole = pin_setting("the door contact")
     contact_active_high: bool = _high(True, "the door is open (a reed contact to ground that is closed with the door)")
     contact_pull: Pull = _pull("the contact")
     contact_debounce_ms: Whole = _debounce("The contact")
-    rex_pin: Whole = _pin("the request to exit (button, handle or motion sensor)")
+    rex_pin: Whole = pin_setting("the request to exit (button, handle or motion sensor)")
     rex_active_high: bool = _high(False, "somebody wants to leave")
     rex_pull: Pull = _pull("the request to exit")
     rex_debounce_ms: Whole = _debounce("The request to exit")
@@ -54,11 +55,11 @@ class Inputs(BaseModel):
     )
     rex_in_lockdown: bool = setting(True, "A request to exit unlocks in a lockdown too.")
     rex_stuck_s: Number = setting(60.0, "Pressed for so long the button counts as stuck.", "s", ge=5, le=3600)
-    fire_pin: Whole = _pin("the fire alarm's contact; it stands above everything")
+    fire_pin: Whole = pin_setting("the fire alarm's contact; it stands above everything")
     fire_active_high: bool = _high(True, "fire (a contact to ground that the alarm opens)")
     fire_pull: Pull = _pull("the fire input")
     fire_debounce_ms: Whole = _debounce("The fire input")
-    tamper_pin: Whole = _pin("the case's tamper contact")
+    tamper_pin: Whole = pin_setting("the case's tamper contact")
     tamper_active_high: bool = _high(True, "the case is open")
     tamper_pull: Pull = _pull("the tamper contact")
     tamper_debounce_ms: Whole = _debounce("The tamper contact")
@@ -66,9 +67,9 @@ class Inputs(BaseModel):
 
 class Signals(BaseModel):
     model_config = Group
-    green_pin: Whole = _pin("the green light")
-    red_pin: Whole = _pin("the red light")
-    buzzer_pin: Whole = _pin("the buzzer")
+    green_pin: Whole = pin_setting("the green light")
+    red_pin: Whole = pin_setting("the red light")
+    buzzer_pin: Whole = pin_setting("the buzzer")
     active_high: bool = setting(True, "A high level lights them.")
 
 
@@ -78,7 +79,7 @@ class Turnstile(BaseModel):
     timeout_ms: Whole = setting(
         8000, "How long a grant waits for its passage, instead of door.pulse_ms.", "ms", ge=500, le=LONGEST_PULSE_MS
     )
-    sensor_pin: Whole = _pin("the sensor that somebody passes")
+    sensor_pin: Whole = pin_setting("the sensor that somebody passes")
     sensor_active_high: bool = _high(False, "somebody passes")
     sensor_pull: Pull = _pull("the sensor")
     sensor_debounce_ms: Whole = _debounce("The sensor")
@@ -158,9 +159,16 @@ class Door(BaseModel):
         return self
 
 
-def refuse_shared_pins(door: Door, turnstile: Turnstile) -> None:
-    """Raises ValueError where one pin stands for two things."""
-    pins = {"door.pin": door.pin}
+def refuse_misfits(door: Door, turnstile: Turnstile, schedules: Collection[str], more: Mapping[str, int]) -> None:
+    """Raises ValueError where one pin stands for two things (`more`: those of other tables), a schedule is none, or
+    the turnstile asks for more than the door allows."""
+    if door.free_schedule and door.free_schedule not in schedules:
+        raise ValueError(f"door.free_schedule names {door.free_schedule!r}, which is no schedule")
+    if turnstile.enabled and turnstile.timeout_ms > door.max_pulse_ms:
+        raise ValueError(
+            f"turnstile.timeout_ms ({turnstile.timeout_ms}) must not be above door.max_pulse_ms ({door.max_pulse_ms})"
+        )
+    pins = {"door.pin": door.pin, **more}
     for prefix, table in (("door.inputs", door.inputs), ("door.signals", door.signals), ("turnstile", turnstile)):
         pins.update({f"{prefix}.{k}": v for k, v in table.model_dump().items() if k.endswith("_pin")})
     seen: dict[int, str] = {}

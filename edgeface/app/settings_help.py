@@ -240,3 +240,24 @@ def _toml(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return json.dumps(value, ensure_ascii=False, default=str)[:200]
+
+
+def from_text(text: str) -> object:
+    """Lists and tables stand in the environment as JSON; everything else is read as the setting's own type."""
+    if text[:1] in ("[", "{"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+def put(values: dict[str, Any], key: str, value: object) -> None:
+    """Puts a dotted key into nested tables. Raises ConfigError."""
+    *groups, last = key.split(".")
+    for group in groups:
+        below = values.setdefault(group, {})
+        if not isinstance(below, dict):
+            raise ConfigError(f"{group} must be a table, not {below!r}.", f"Write it as [{group}].")
+        values = below
+    values[last] = value

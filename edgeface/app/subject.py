@@ -10,7 +10,7 @@ from typing import Literal
 from edgeface.domain.liveness import LivenessRule, LivenessState, LivenessTracker, Mode, SpoofEvidence, Verdict
 from edgeface.domain.policy import ActionState
 from edgeface.domain.quality import Quality
-from edgeface.domain.streak import Agreed, NotYet, Streak, StreakRule
+from edgeface.domain.streak import Agreed, Exhausted, NotYet, Streak, StreakRule
 from edgeface.domain.tracking import Track
 from edgeface.domain.types import Embedding, Landmarks, Match, Pixels, QualityIssue
 
@@ -21,6 +21,7 @@ _PASSIVE: dict[Verdict, Literal["live", "attack", "unsure"]] = {
 }
 
 
+LOOK_ALIKE = "look-alike"  # stands for whom an ambiguous frame may show; no record has such an id
 OWN_FACE = 0.3  # cosine below which two frames don't show one face, for any threshold that a door would use
 
 
@@ -51,6 +52,7 @@ class Subject:
         self._named = _Named(liveness)
         self.issue: QualityIssue | None = None
         self.probe: Embedding | None = None
+        self.probe_s = -math.inf  # when the face was last compared with the gallery
         self.hold_until_s = self.look_again_s = -math.inf
         self.hint: str | None = None
         self._since_s = track.first_s  # of the attempt that runs
@@ -71,10 +73,13 @@ class Subject:
         if seen.embedding is not None and seen.match is not None:
             if isinstance(self.streak.verdict, NotYet) and self.streak.verdict.frames == 0:
                 self._since_s = seen.t_s
-            self.probe = seen.embedding
+            self.probe, self.probe_s = seen.embedding, seen.t_s
             self.streak.add(seen.t_s, seen.match)
-            if seen.spoof_score is not None and self._streak_rule.match.standing(seen.match) == "accepted":
+            standing = self._streak_rule.match.standing(seen.match)
+            if seen.spoof_score is not None and standing == "accepted":
                 self._named.add(seen.t_s, seen.match.person, seen.spoof_score)
+            elif seen.spoof_score is not None and standing == "ambiguous":
+                self._named.add(seen.t_s, LOOK_ALIKE, seen.spoof_score)
         if self._passive() is not Verdict.UNSURE:
             self._unsure_since_s = None
         elif self._unsure_since_s is None and seen.spoof_score is not None:
@@ -142,9 +147,14 @@ class Subject:
 
     @property
     def _agreed_evidence(self) -> SpoofEvidence | None:
-        """That of the frames that name the person on whom they agree; None where there is no agreement."""
+        """That of the frames that name the person on whom they agree, or that can't tell look-alikes apart; None where
+        there is neither."""
         verdict = self.streak.verdict
-        return self._named.of(verdict.person) if isinstance(verdict, Agreed) and Mode.PASSIVE in self._modes else None
+        if Mode.PASSIVE not in self._modes:
+            return None
+        if isinstance(verdict, Exhausted):
+            return self._named.of(LOOK_ALIKE) if verdict.candidates else None
+        return self._named.of(verdict.person) if isinstance(verdict, Agreed) else None
 
     @property
     def wants_action(self) -> bool:

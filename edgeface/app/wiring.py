@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from edgeface.app.courtesy import Courtesy
+from edgeface.app.desk import Desk
 from edgeface.app.door_loop import DoorLoop
 from edgeface.app.machine import Machine, UnknownMachine
 from edgeface.app.measures import Measures
@@ -17,13 +18,15 @@ from edgeface.app.recorder import EventStream, Listener, Recorder
 from edgeface.app.rules import Rules, budget_of, rules_of
 from edgeface.app.settings import Settings
 from edgeface.app.view import Vision
+from edgeface.app.wiring_reader import door_reader, factor_hasher, open_readers
 from edgeface.domain.calibration import FmrCurve
 from edgeface.domain.errors import CameraError, EndOfStream, LinkUnavailable, ModelError, SourceError
 from edgeface.domain.types import Floats, Pixels
-from edgeface.ports import AuditLog, Camera, Clock, Door, GalleryStore
+from edgeface.ports import AuditLog, Camera, Clock, Door, GalleryStore, Reader
 
 if TYPE_CHECKING:
     from edgeface.adapters.camera.reconnect import ResilientCamera
+    from edgeface.adapters.door.card_reader import DoorReader
     from edgeface.adapters.door.process import DoorProcess
     from edgeface.adapters.gallery.keys import DeviceKeys
     from edgeface.adapters.gallery.store import SqliteGallery
@@ -181,15 +184,25 @@ def end_with_parent(parent_pid: int) -> None:
     die_with_parent(parent_pid)
 
 
-def open_door(settings: Settings, clock: Clock, alive: Callable[[], bool] = lambda: True) -> Door:
-    """The client of the door process; a dry run's door where the driver is `recording`."""
+def open_door(
+    settings: Settings,
+    clock: Clock,
+    alive: Callable[[], bool] = lambda: True,
+    reader: DoorReader | None = None,
+) -> Door:
+    """The client of the door process; a dry run's door where the driver is `recording`. `reader` hears what the door
+    process's lines read."""
     if settings.door.driver == "recording":
         from edgeface.adapters.door.recording import RecordingDoor
 
         return RecordingDoor(clock, settings.door.max_pulse_ms)
     from edgeface.adapters.door.remote import RemoteDoor
 
-    return RemoteDoor(settings.door_socket, alive=alive)
+    if reader is None:
+        return RemoteDoor(settings.door_socket, alive=alive)
+    door = RemoteDoor(settings.door_socket, alive=alive, read=reader.heard)
+    reader.connected = lambda: door.connected
+    return door
 
 
 # -- the whole --------------------------------------------------------------------------------------------------------
@@ -217,6 +230,7 @@ class Parts:
     machine: Machine = field(default_factory=UnknownMachine)
     site: Site | None = None
     courtesy: Courtesy = field(default_factory=Courtesy)
+    readers: Sequence[Reader] = ()
 
 
 def build(
@@ -255,8 +269,7 @@ def _build(
     stream, measures, models, host = EventStream(), Measures(), open_vision(settings), Host()
     keys = open_keys(settings, create=True)
     clock = system_clock(audit_reader(settings, keys).newest_time())
-    store = open_gallery(settings, keys)
-    audit = open_audit(settings, keys)
+    store, audit = open_gallery(settings, keys), open_audit(settings, keys)
     courtesy, rule = Courtesy(), identity_rule(settings, models)
     gallery = LiveGallery(store, models.embedder.model, rule, clock, courtesy.give_way)
     sites: list[Site] = []
@@ -264,8 +277,10 @@ def _build(
     watchdog = ProgressWatchdog(["camera", "vision"], PROGRESS_S, clock)
     if process is not None:
         process.wait_ready()
-    door = open_door(settings, clock, alive=lambda: "vision" not in watchdog.late(clock.monotonic_s()))
-    loop = DoorLoop(vision_of(models), gallery, door, recorder, clock, rules, SystemRandom())
+    lines = door_reader(settings)
+    door = open_door(settings, clock, lambda: "vision" not in watchdog.late(clock.monotonic_s()), lines)
+    desk = Desk(gallery, recorder, clock, rules.policy.factors, factor_hasher(keys))
+    loop = DoorLoop(vision_of(models), gallery, door, recorder, clock, rules, SystemRandom(), desk=desk)
     site = build_site(
         settings, store, keys, gallery, door, recorder, audit, clock, models.embedder.model, loop.named,
         link_report, lambda: asdict(host.status(settings.state_dir)), courtesy.give_way,
@@ -277,6 +292,7 @@ def _build(
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
         process, door, resilient_camera(settings, report), loop, measures, host, site, courtesy,
+        open_readers(settings, lines),
     )  # fmt: skip
 
 

@@ -58,7 +58,8 @@ def fittings_of(settings: Settings) -> Fittings:
     signals = settings.door.signals
     pins = {"green": signals.green_pin, "red": signals.red_pin, "buzzer": signals.buzzer_pin}
     lamps = tuple(LampSpec(n, pin, not signals.active_high) for n, pin in pins.items() if pin != NOT_WIRED)
-    return Fittings(inputs, lamps, rule_of(settings), settings.mode_file)
+    lines = settings.reader.wiegand, settings.controller.wiegand
+    return Fittings(inputs, lamps, rule_of(settings), settings.mode_file, *lines)
 
 
 def require_right_pins(settings: Settings) -> None:

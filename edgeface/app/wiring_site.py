@@ -92,18 +92,27 @@ def open_pairing(settings: Settings, store: SqliteGallery, keys: Keys) -> Pairin
     return Pairing(open_memory(store, keys), DevicePairing(), store, settings.door_name, __version__)
 
 
-def refuse_local(settings: Settings, store: GalleryStore, keys: Keys) -> None:
-    """People of a site's door are the site's. Raises EnrolmentError where this door belongs to one."""
+def refuse_local(
+    settings: Settings, store: GalleryStore, keys: Keys, refusal: Callable[[], EnrolmentError] | None = None
+) -> None:
+    """People of a site's door are the site's. Raises `refusal`, `not_here` where none is given, at a site's door."""
     from edgeface.adapters.gallery.store import SqliteGallery
 
     if isinstance(store, SqliteGallery) and open_pairing(settings, store, keys).site is not None:
-        raise not_here()
+        raise (refusal or not_here)()
 
 
 def not_here() -> EnrolmentError:
     return EnrolmentError(
         "This door belongs to a site, whose people are enrolled and removed for all of its doors.",
         "Use `edgeface admin person add` or `… revoke` where the site is run; `edgeface pair --leave` ends it.",
+    )
+
+
+def no_factors_here() -> EnrolmentError:
+    return EnrolmentError(
+        "This door belongs to a site, and a site's records hold no PINs and cards.",
+        "At a site's doors faces alone count; a door that needs cards stays by itself (`edgeface pair --leave`).",
     )
 
 

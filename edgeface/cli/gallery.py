@@ -12,12 +12,14 @@ import typer
 from edgeface.app import wiring_tools
 from edgeface.app.registration import unregister
 from edgeface.app.settings import load_settings
+from edgeface.cli import gallery_factor
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
 from edgeface.cli.people import find, find_id, open_office, open_store, show_time
 from edgeface.domain.errors import StorageError
 from edgeface.domain.types import Person
 
 app = typer.Typer(help="See, remove and export the enrolled people.", no_args_is_help=True)
+app.add_typer(gallery_factor.app, name="factor")
 Who = Annotated[str, typer.Argument(metavar="WHO", help="An id, its first six digits, or a name.")]
 
 
@@ -138,6 +140,7 @@ def _summary(person: Person) -> dict[str, Any]:
         "valid_from_s": person.valid_from_s,
         "valid_to_s": person.valid_to_s,
         "enrolled_s": person.enrolled_s,
+        "factors": gallery_factor.summary(person),
     }
 
 
@@ -153,5 +156,6 @@ def _shown(person: Person) -> list[tuple[str, Any]]:
         ("valid from", show_time(person.valid_from_s) or "always"),
         ("valid to", show_time(person.valid_to_s) or "unbounded"),
         ("enrolled", show_time(person.enrolled_s)),
+        ("factors", gallery_factor.shown(person)),
         ("changes", person.seq),
     ]

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import typer
 
-from edgeface.app import wiring, wiring_site
+from edgeface.app import wiring, wiring_reader, wiring_site
 from edgeface.app.recorder import Recorder
 from edgeface.app.settings import Settings
 from edgeface.cli.output import say
 from edgeface.control.client import ControlClient, is_running
-from edgeface.domain.errors import ControlError, EndOfStream, PersonUnknown
+from edgeface.domain.errors import ControlError, EndOfStream, EnrolmentError, PersonUnknown
 from edgeface.domain.types import Person
-from edgeface.ports import Clock, GalleryStore
+from edgeface.ports import Clock, FactorHasher, GalleryStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Office:
     store: GalleryStore
     recorder: Recorder
     clock: Clock
+    hasher: FactorHasher
 
 
 def refuse_at_a_site(settings: Settings) -> None:
@@ -41,15 +42,18 @@ def refuse_at_a_site(settings: Settings) -> None:
 
 
 @contextmanager
-def open_office(settings: Settings, *, create: bool) -> Iterator[Office]:
+def open_office(
+    settings: Settings, *, create: bool, at_a_site: Callable[[], EnrolmentError] | None = None
+) -> Iterator[Office]:
+    """Raises `at_a_site` at the door of a site (None: that people are enrolled elsewhere)."""
     keys = wiring.open_keys(settings, create=create)
     store = wiring.open_gallery(settings, keys)
     try:
-        wiring_site.refuse_local(settings, store, keys)
+        wiring_site.refuse_local(settings, store, keys, at_a_site)
         audit = wiring.open_audit(settings, keys)
         try:
             clock = wiring.system_clock()
-            yield Office(store, Recorder(audit, clock, []), clock)
+            yield Office(store, Recorder(audit, clock, []), clock, wiring_reader.factor_hasher(keys))
         finally:
             audit.close()
     finally:

@@ -6,6 +6,7 @@ EdgefaceError
 │   ├── CameraUnavailable  the camera can't be opened, or vanished; trying again may help
 │   ├── CameraStalled      the camera is open but gave no frame in time
 │   └── EndOfStream        a recorded source has no more frames (not a fault)
+├── ReaderUnavailable      a card reader or keypad can't be opened, or was pulled out
 ├── SourceError            a photo, a clip or a scene file can't be read
 ├── ModelError             a model is missing, altered, or of another specification
 ├── LinkError
@@ -62,6 +63,10 @@ class CameraStalled(CameraError):
 
 class EndOfStream(CameraError):
     pass
+
+
+class ReaderUnavailable(EdgefaceError):
+    exit_code = 69
 
 
 class SourceError(EdgefaceError):

@@ -4,32 +4,27 @@ control socket all use it (docs/design.md, section 10)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from enum import Enum
+from dataclasses import dataclass
 from typing import ClassVar
 
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    kind: ClassVar[str] = "event"
-    t_s: float
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain JSON types only; `event` is the kind; None values are kept so that the keys are always there."""
-        out: dict[str, object] = {"event": self.kind}
-        for f in fields(self):
-            value = getattr(self, f.name)
-            out[f.name] = value.value if isinstance(value, Enum) else value
-        out["t_s"] = round(self.t_s, 4)
-        return out
-
+from edgeface.domain.event_base import Event as Event
+from edgeface.domain.events_site import CertificateExpiring as CertificateExpiring
+from edgeface.domain.events_site import CommandRun as CommandRun
+from edgeface.domain.events_site import GalleryInStep as GalleryInStep
+from edgeface.domain.events_site import GalleryUnconfirmed as GalleryUnconfirmed
+from edgeface.domain.events_site import LinkLost as LinkLost
+from edgeface.domain.events_site import LinkRestored as LinkRestored
+from edgeface.domain.events_site import RemovedFromSite as RemovedFromSite
+from edgeface.domain.events_site import SiteMessageRefused as SiteMessageRefused
+from edgeface.domain.events_site import SiteModeChanged as SiteModeChanged
 
 # -- decisions about people -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class AccessGranted(Event):
-    """`unconfirmed`: on a gallery that the site had not confirmed."""
+    """`by`: what it rests on: face, face+card, face+pin, card, card+pin; without a face `track` is -1, the score 0.
+    `unconfirmed`: on a gallery that the site had not confirmed."""
 
     kind: ClassVar[str] = "access_granted"
     track: int
@@ -38,6 +33,7 @@ class AccessGranted(Event):
     margin: float
     evidence_ms: int
     grant_id: str
+    by: str = "face"
     unconfirmed: bool = False
 
 
@@ -77,7 +73,7 @@ class TailgatingSeen(Event):
 
 @dataclass(frozen=True, slots=True)
 class LockoutStarted(Event):
-    """`scope` is "track" or "door"."""
+    """`scope` is "track", "door", "reader" or "pin" (a person's PIN)."""
 
     kind: ClassVar[str] = "lockout_started"
     scope: str
@@ -196,6 +192,28 @@ class FramesFastAgain(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ReaderLost(Event):
+    kind: ClassVar[str] = "reader_lost"
+    reader: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderRecovered(Event):
+    kind: ClassVar[str] = "reader_recovered"
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderGarbled(Event):
+    """What came is no card and no PIN: noise, a wrong parity, a format that is not read."""
+
+    kind: ClassVar[str] = "reader_garbled"
+    reader: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordRefused(Event):
     """A gallery record that doesn't authenticate; that person is refused, the others work."""
 
@@ -224,77 +242,24 @@ class PersonEnrolled(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class PersonRemoved(Event):
-    kind: ClassVar[str] = "person_removed"
+class ControllerUntold(Event):
+    """Somebody was let in, and the existing controller was not told the number."""
+
+    kind: ClassVar[str] = "controller_untold"
     person: str
-
-
-# -- the site ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SiteMessageRefused(Event):
-    """`refusal` as in domain/refusal.py, `topic` the kind of topic, `count` how many since the last such event."""
-
-    kind: ClassVar[str] = "message_refused"
-    refusal: str
-    topic: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class SiteModeChanged(Event):
-    kind: ClassVar[str] = "site_mode_changed"
-    mode: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class LinkRestored(Event):
-    kind: ClassVar[str] = "link_restored"
-
-
-@dataclass(frozen=True, slots=True)
-class LinkLost(Event):
-    kind: ClassVar[str] = "link_lost"
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
-class GalleryInStep(Event):
-    """All that the site's manifest says is here."""
+class FactorsChanged(Event):
+    """A person's PIN, cards, or what they are good for. `what`: pin, card, second, without_face, wiegand, cleared."""
 
-    kind: ClassVar[str] = "gallery_in_step"
-    manifest: int
-    people: int
-
-
-@dataclass(frozen=True, slots=True)
-class GalleryUnconfirmed(Event):
-    """The site has not confirmed this gallery for longer than is allowed; `refusing`: nobody is let in meanwhile."""
-
-    kind: ClassVar[str] = "gallery_unconfirmed"
-    refusing: bool
+    kind: ClassVar[str] = "factors_changed"
+    person: str
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
-class RemovedFromSite(Event):
-    kind: ClassVar[str] = "removed_from_site"
-    roster: int
-
-
-@dataclass(frozen=True, slots=True)
-class CommandRun(Event):
-    """An operator's command; `admin` is his id, `code` why it was not done."""
-
-    kind: ClassVar[str] = "command_run"
-    op: str
-    admin: str
-    done: bool
-    code: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateExpiring(Event):
-    kind: ClassVar[str] = "certificate_expiring"
-    days_left: int
+class PersonRemoved(Event):
+    kind: ClassVar[str] = "person_removed"
+    person: str

@@ -129,12 +129,16 @@ class GalleryMatrix:
         start, stop = self.starts[owner], self.starts[owner + 1]
         score = min(1.0, float(scores[at]))
         best = self.people[owner]
-        margin = NO_OTHER
+        margin, also = NO_OTHER, None
         if len(self.people) > 1:
             before = float(scores[:start].max(initial=NO_SCORE))
             after = float(scores[stop:].max(initial=NO_SCORE))
-            margin = max(0.0, score - max(before, after))
-        return Match(best if score >= threshold else None, best, score, margin, threshold)
+            second = max(before, after)
+            margin = max(0.0, score - second)
+            if second >= threshold:
+                where = int(scores[:start].argmax()) if before >= after else stop + int(scores[stop:].argmax())
+                also = self.people[int(self.owners[where])]
+        return Match(best if score >= threshold else None, best, score, margin, threshold, also)
 
 
 def _sound(person: Person, model: str) -> tuple[list[Floats], int]:

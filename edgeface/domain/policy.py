@@ -12,6 +12,11 @@ The order of precedence, and why it is this one:
  8. identity: agreed, not yet, or nobody  only a face that has shown itself alive gets here
  9. the person's rights                   a gallery that the site stands by; door, clock, validity, schedule
 10. cooldown, anti-passback, then faults of door and log a grant that can't be carried out or recorded is none
+11. the second factor                     asked of those alone who could enter with it; a face that could be a
+                                          look-alike's gets this far too, with the candidate that a factor names
+
+`decide_by_card` is the way in without a face: 1, the door's lockout, 9 and 10 hold for it as well; in 4's place
+what was shown must be of this moment.
 
 Grant is the one way out at the end, so it needs every condition. What can't be judged (a number that is not one, a mode
 nobody knows) denies or waits. Refusals from 9 on name the person to the audit log; sentences for people never do."""
@@ -19,71 +24,26 @@ nobody knows) denies or waits. Refusals from 9 on name the person to the audit l
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
-from typing import Literal
 
+from edgeface.domain.evidence import ActionState as ActionState
+from edgeface.domain.evidence import Evidence as Evidence
+from edgeface.domain.evidence import PolicyRule as PolicyRule
+from edgeface.domain.factors import HINT_FACE, HINT_FACTOR, HINT_PIN, confirm, missing
 from edgeface.domain.schedule import validity
-from edgeface.domain.streak import FRESHNESS_S, Agreed, Exhausted, StreakVerdict, fresh
-from edgeface.domain.types import Decision, DenialReason, Deny, Grant, Person, QualityIssue, Wait
+from edgeface.domain.sentences import SENTENCES as SENTENCES
+from edgeface.domain.streak import Agreed, Exhausted, fresh
+from edgeface.domain.types import (
+    Decision,
+    DenialReason,
+    Deny,
+    Grant,
+    Person,
+    SecondFactor,
+    Wait,
+    WithoutFace,
+)
 
 OPEN_MODES = ("normal", "free_access")  # every other mode refuses
-
-
-class ActionState(str, Enum):
-    """The liveness action (blink, head turn): how far it has come."""
-
-    NOT_REQUIRED = "not_required"
-    PENDING = "pending"
-    DONE = "done"
-    TOO_LATE = "too_late"
-    UNAVAILABLE = "unavailable"  # the camera is too slow for it
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyRule:
-    """`freshness_s`: how long ago a face may have been seen last. The patiences: how long a poor picture, or a doubt
-    about liveness, may last before the attempt is denied."""
-
-    freshness_s: float = FRESHNESS_S
-    quality_patience_s: float = 3.0
-    unsure_patience_s: float = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is known about a track now. `person` is the record that `streak` agreed on, None where it is gone;
-    `schedule_open` is its schedule's answer, `time_matters` whether its rights depend on the wall clock at all.
-    `..._for_s`: how long that state has lasted.
-    `gallery`: whether the site stands by what is known here; confirmed where there is no site.
-    `..._lockout_s`, `cooldown_s`, `passback_s` (of a hard anti-passback): remaining, 0 for none."""
-
-    track: int
-    now_s: float
-    last_seen_s: float
-    utc: datetime
-    clock_is_set: bool
-    door: str
-    mode: str
-    door_lockout_s: float
-    track_lockout_s: float
-    quality: QualityIssue | None
-    quality_for_s: float
-    passive: Literal["live", "attack", "unsure"]
-    spoof_score: float
-    unsure_for_s: float
-    action: ActionState
-    action_hint: str | None
-    streak: StreakVerdict
-    person: Person | None
-    schedule_open: bool
-    time_matters: bool
-    cooldown_s: float
-    door_ok: bool = True
-    audit_ok: bool = True
-    passback_s: float = 0.0
-    gallery: Literal["confirmed", "waiting", "unconfirmed", "refused"] = "confirmed"
 
 
 def decide(evidence: Evidence, rule: PolicyRule | None = None) -> Decision:
@@ -152,22 +112,109 @@ _NOBODY = {
 
 def _identified(e: Evidence, rule: PolicyRule) -> Decision:
     if isinstance(e.streak, Exhausted):
-        return Deny(_NOBODY[e.streak.kind], e.track, score=e.streak.best_score)
+        doubted = e.streak.kind == "ambiguous" and e.doubted and rule.factors.step_up and e.shown.ready
+        return _stepped_up(e, e.streak, rule) if doubted else _nobody(e, e.streak)
     if not isinstance(e.streak, Agreed) or not fresh(e.streak.last_s, e.now_s, rule.freshness_s):
         return Wait(e.track)
     if e.person is None or e.person.id != e.streak.person:  # revoked while the evidence was gathered
         return Deny(DenialReason.UNKNOWN_PERSON, e.track, score=e.streak.score)
+    refusal = _no_right(e, e.person, e.streak.score)
+    if refusal is not None:
+        return refusal
+    evidence_ms, by = round((e.now_s - e.streak.since_s) * 1000), "face"
+    if e.person.factors.second is SecondFactor.ALWAYS:
+        found = confirm(e.person, e.shown, e.streak.since_s, e.now_s, rule.factors)
+        if found is None:
+            return Wait(e.track, HINT_FACTOR)
+        if isinstance(found, DenialReason):
+            return Deny(found, e.track, e.person.id, e.streak.score, _lockout_of(found, e))
+        by = f"face+{found.kind}"
+    return _grant(e, e.person, by, evidence_ms, e.streak.score, e.streak.margin)
+
+
+def _nobody(e: Evidence, attempt: Exhausted) -> Deny:
+    return Deny(_NOBODY[attempt.kind], e.track, score=attempt.best_score)
+
+
+def _stepped_up(e: Evidence, attempt: Exhausted, rule: PolicyRule) -> Decision:
+    """A face that could be one of several people's: the factor of one of them says whose it is."""
+    if e.person is None:
+        if any(e.shown.card_of_another(each, e.now_s, rule.factors) for each in e.doubted):
+            return Deny(DenialReason.CARD_OF_ANOTHER, e.track, score=attempt.best_score)
+        refused = missing(e.shown, attempt.since_s, e.now_s, rule.factors)
+        if refused is None:
+            return Wait(e.track, HINT_FACTOR)
+        return Deny(refused, e.track, score=attempt.best_score, detail=_lockout_of(refused, e))
+    found = e.shown.of(e.person.id, e.now_s, rule.factors)
+    if e.person.id not in e.doubted or found is None:
+        return _nobody(e, attempt)
+    if not fresh(e.probe_s, e.now_s, rule.freshness_s):
+        return Wait(e.track)
+    refusal = _no_right(e, e.person, attempt.best_score)
+    if refusal is not None:
+        return refusal
+    evidence_ms = round((e.now_s - attempt.since_s) * 1000)
+    return _grant(e, e.person, f"face+{found.kind}", evidence_ms, attempt.best_score)
+
+
+def decide_by_card(e: Evidence, shown_s: float, rule: PolicyRule | None = None) -> Decision:
+    """About a card shown at `shown_s`, whatever the camera sees. `e.person` is whose it is, None: nobody's. Waits for
+    the face or the PIN where the record wants them; the face's own decision may come first."""
+    rule = rule or PolicyRule()
+    refused = _refused_for_all(e)
+    if refused is not None:
+        return refused
+    if e.shown.tampered:
+        return Deny(DenialReason.FACTOR_LOCKED_OUT, e.track, detail="tamper")
+    if e.person is None:
+        return Deny(DenialReason.UNKNOWN_CARD, e.track)
+    late = not 0.0 <= e.now_s - shown_s <= rule.factors.valid_s
+    if e.person.factors.without_face is WithoutFace.NO:
+        return Deny(DenialReason.FACE_NEEDED, e.track, e.person.id) if late else Wait(e.track, HINT_FACE)
+    refusal = _no_right(e, e.person, None)
+    if isinstance(refusal, Wait) and late:
+        return Deny(DenialReason.GALLERY_UNCONFIRMED, e.track, e.person.id)
+    if refusal is not None:
+        return refusal
+    if late:
+        return Deny(DenialReason.FACTOR_MISSING, e.track, e.person.id)
+    evidence_ms = round((e.now_s - shown_s) * 1000)
+    if e.person.factors.without_face is WithoutFace.CARD:
+        return _still_there(e, e.person, shown_s, rule) or _grant(e, e.person, "card", evidence_ms)
+    pin = e.shown.of(e.person.id, e.now_s, rule.factors, "pin")
+    if pin is None:
+        if not e.shown.lockout_s <= 0:
+            return Deny(DenialReason.FACTOR_LOCKED_OUT, e.track, e.person.id, detail=_seconds(e.shown.lockout_s))
+        return Wait(e.track, HINT_PIN)
+    return _still_there(e, e.person, max(shown_s, pin.at_s), rule) or _grant(e, e.person, "card+pin", evidence_ms)
+
+
+def _still_there(e: Evidence, person: Person, last_s: float, rule: PolicyRule) -> Deny | None:
+    """Without a face nobody sees whether he is: the door must not open for somebody who went in with another's grant
+    meanwhile, or gave up."""
+    if 0.0 <= e.now_s - last_s <= rule.factors.alone_s:
+        return None
+    return Deny(DenialReason.FACTOR_MISSING, e.track, person.id, detail="shown too long ago")
+
+
+def _grant(e: Evidence, person: Person, by: str, evidence_ms: int, score: float = 0.0, margin: float = 0.0) -> Grant:
+    unconfirmed = e.gallery != "confirmed"
+    return Grant(person.id, e.track, score, margin, evidence_ms, by, person.factors.wiegand, unconfirmed)
+
+
+def _lockout_of(reason: DenialReason, e: Evidence) -> str:
+    return _seconds(e.shown.lockout_s) if reason is DenialReason.FACTOR_LOCKED_OUT else ""
+
+
+def _no_right(e: Evidence, person: Person, score: float | None) -> Deny | Wait | None:
+    """Whatever the person shows, face or card, comes by here."""
     if e.gallery == "waiting":
         return Wait(e.track)
-    reason = _rights(e, e.person)
-    if reason is not None:
-        waits = {DenialReason.COOLDOWN: e.cooldown_s, DenialReason.PASSBACK: e.passback_s}
-        detail = _seconds(waits[reason]) if reason in waits else ""
-        return Deny(reason, e.track, e.person.id, e.streak.score, detail)
-    evidence_ms = round((e.now_s - e.streak.since_s) * 1000)
-    return Grant(
-        e.person.id, e.track, e.streak.score, e.streak.margin, evidence_ms, unconfirmed=e.gallery != "confirmed"
-    )
+    reason = _rights(e, person)
+    if reason is None:
+        return None
+    waits = {DenialReason.COOLDOWN: e.cooldown_s, DenialReason.PASSBACK: e.passback_s}
+    return Deny(reason, e.track, person.id, score, _seconds(waits[reason]) if reason in waits else "")
 
 
 def _rights(e: Evidence, person: Person) -> DenialReason | None:
@@ -194,30 +241,3 @@ def _rights(e: Evidence, person: Person) -> DenialReason | None:
 
 def _seconds(remaining_s: float) -> str:
     return f"{math.ceil(remaining_s)} s" if math.isfinite(remaining_s) else ""
-
-
-# For the person at the door: what happened and what to do, and nothing about who somebody is or which rule it was
-# beyond what he must know.
-SENTENCES: dict[DenialReason, str] = {
-    DenialReason.UNKNOWN_PERSON: "Sorry, I do not recognise you. Please ask to be let in.",
-    DenialReason.AMBIGUOUS: "Sorry, I can't tell for certain who you are. Please look straight at the camera.",
-    DenialReason.UNDECIDED: "Sorry, I could not recognise you yet. Please stand still and look at the camera.",
-    DenialReason.SPOOF: "I see a picture, not a person. Please show your own face.",
-    DenialReason.LIVENESS_NOT_SHOWN: "I could not see that you are really here. Please look at the camera, try again.",
-    DenialReason.LIVENESS_UNAVAILABLE: "The camera is too slow for the check right now. Please ask to be let in.",
-    DenialReason.LEFT_VIEW: "You left the camera's view. Please stand in front of the camera until the door opens.",
-    DenialReason.POOR_QUALITY: "I could not see your face well enough. Please come closer and look at the camera.",
-    DenialReason.OUTSIDE_SCHEDULE: "You may not enter at this time. Please come back during your hours.",
-    DenialReason.NOT_YET_VALID: "Your access has not begun yet. Please ask whoever enrolled you.",
-    DenialReason.EXPIRED: "Your access has ended. Please ask whoever enrolled you.",
-    DenialReason.NOT_ALLOWED_HERE: "Your access does not cover this door. Please use another one, or ask.",
-    DenialReason.CLOCK_NOT_SET: "The door does not know the time yet. Please try again in a minute, or ask.",
-    DenialReason.TRACK_LOCKED_OUT: "Too many tries. Please wait a little and try again, or ask to be let in.",
-    DenialReason.DOOR_LOCKED_OUT: "This door is paused for a few minutes. Please wait, or ask to be let in.",
-    DenialReason.COOLDOWN: "The door was opened for you a moment ago. Please wait a few seconds.",
-    DenialReason.PASSBACK: "You went in a while ago. If you have left, please ask to be let in again.",
-    DenialReason.LOCKDOWN: "This door is closed to everybody right now. Please follow the staff's instructions.",
-    DenialReason.DOOR_FAULT: "The door's lock has a fault and can't open. Please tell the staff.",
-    DenialReason.GALLERY_UNCONFIRMED: "The door has lost touch with its site and stays closed. Please tell the staff.",
-    DenialReason.AUDIT_FAULT: "The door can't record entries right now and stays closed. Please tell the staff.",
-}

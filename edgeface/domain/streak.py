@@ -60,11 +60,13 @@ class NotYet:
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """The attempt can't come to agreement any more. `best_score` is over all its frames."""
+    """The attempt can't come to agreement any more. `best_score` is over all its frames. `candidates`: of an ambiguous
+    one, whom as many frames as are needed to agree name first or second, above the threshold."""
 
     kind: Literal["unknown", "ambiguous", "undecided"]
     best_score: float
     since_s: float
+    candidates: tuple[str, ...] = ()
 
 
 StreakVerdict = Agreed | NotYet | Exhausted
@@ -140,7 +142,16 @@ class Streak:
         left = 0 if was_agreed else self._rule.window - len(self._frames)
         if votes + left >= self._rule.needed:
             return NotYet(len(self._frames))
-        return Exhausted(self._kind(sum(count.values())), max(f.match.score for f in self._frames), self._since_s)
+        kind, best_score = self._kind(sum(count.values())), max(f.match.score for f in self._frames)
+        return Exhausted(kind, best_score, self._since_s, self._alike() if kind == "ambiguous" else ())
+
+    def _alike(self) -> tuple[str, ...]:
+        named: dict[str, int] = {}
+        for f in self._frames:
+            for person in (f.match.person, f.match.also):
+                if f.standing != "unknown" and person is not None:
+                    named[person] = named.get(person, 0) + 1
+        return tuple(sorted(p for p, frames in named.items() if frames >= self._rule.needed))
 
     def _kind(self, accepted: int) -> Literal["unknown", "ambiguous", "undecided"]:
         ambiguous = sum(f.standing == "ambiguous" for f in self._frames)

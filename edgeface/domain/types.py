@@ -109,6 +109,7 @@ class Match:
     score: float
     margin: float
     threshold: float
+    also: str | None = None  # the second person, where he reaches the threshold too
 
 
 class QualityIssue(str, Enum):
@@ -144,22 +145,34 @@ class DenialReason(str, Enum):
     DOOR_LOCKED_OUT = "door_locked_out"
     COOLDOWN = "cooldown"
     PASSBACK = "passback"
+    FACTOR_MISSING = "factor_missing"
+    WRONG_PIN = "wrong_pin"
+    UNKNOWN_CARD = "unknown_card"
+    CARD_OF_ANOTHER = "card_of_another"
+    FACE_NEEDED = "face_needed"
+    FACTOR_LOCKED_OUT = "factor_locked_out"
     LOCKDOWN = "lockdown"
     DOOR_FAULT = "door_fault"
     AUDIT_FAULT = "audit_fault"
     GALLERY_UNCONFIRMED = "gallery_unconfirmed"
 
 
+NO_TRACK = -1  # of a decision that rests on no face
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Open for this person now. `track` is the track that it rests on; `evidence_ms` how long evidence was gathered;
-    `unconfirmed`: the site has not confirmed the gallery that it rests on."""
+    """Open for this person now. `track` is the track that it rests on (NO_TRACK: no face); `evidence_ms` how long
+    evidence was gathered; `by` what it rests on: face, face+card, face+pin, card, card+pin; `wiegand` what an existing
+    controller is told; `unconfirmed`: the site has not confirmed the gallery that it rests on."""
 
     person: str
     track: int
     score: float
     margin: float
     evidence_ms: int
+    by: str = "face"
+    wiegand: tuple[int, int, int] | None = None
     unconfirmed: bool = False
 
 
@@ -195,6 +208,39 @@ class Template:
     quality: float = 1.0
 
 
+class SecondFactor(str, Enum):
+    """When a recognised face is not enough."""
+
+    NEVER = "never"
+    IN_DOUBT = "in_doubt"  # where the face could be a look-alike's too
+    ALWAYS = "always"
+
+
+class WithoutFace(str, Enum):
+    """What lets somebody in whose face can't be seen: bandaged, covered."""
+
+    NO = "no"
+    CARD = "card"
+    CARD_AND_PIN = "card_and_pin"
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """What a person can show beside the face. `pin` is a salted hash (adapters/gallery/factors.py), None: none.
+    `cards` are keyed hashes of card ids. `wiegand`: (bits, facility code, card number) sent to an existing controller
+    with a grant; that number is no secret on such a bus, so it is kept as it is."""
+
+    pin: str | None = None
+    cards: tuple[str, ...] = ()
+    second: SecondFactor = SecondFactor.IN_DOUBT
+    without_face: WithoutFace = WithoutFace.NO
+    wiegand: tuple[int, int, int] | None = None
+
+    @property
+    def any(self) -> bool:
+        return self.pin is not None or bool(self.cards)
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """A gallery record. `id` is 32 hex digits, random and pseudonymous; `name` never leaves the device unasked.
@@ -211,3 +257,4 @@ class Person:
     valid_to_s: float | None = None
     enrolled_s: float = 0.0
     notes: dict[str, str] = field(default_factory=dict)
+    factors: Factors = field(default_factory=Factors)

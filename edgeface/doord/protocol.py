@@ -10,6 +10,7 @@ from edgeface.domain.door import SILENCE_MS, DoorMachine, Locked, Mode, Refusal,
 from edgeface.domain.door_facts import Fact
 from edgeface.domain.door_signals import ASKED
 from edgeface.domain.events import DoorLocked, DoorUnlocked, Event
+from edgeface.domain.wiegand import WiegandCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class ShowAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class CardOutAsked:
+    card: WiegandCard
+
+
+@dataclass(frozen=True, slots=True)
 class StatusAsked:
     pass
 
@@ -55,7 +61,7 @@ class Ping:
     pass
 
 
-Request = Hello | GrantAsked | LockAsked | StatusAsked | Ping | ModeAsked | FreeAsked | ShowAsked
+Request = Hello | GrantAsked | LockAsked | StatusAsked | Ping | ModeAsked | FreeAsked | ShowAsked | CardOutAsked
 _PLAIN: dict[str, Request] = {"hello": Hello(), "lock": LockAsked(), "status": StatusAsked(), "ping": Ping()}
 
 
@@ -114,8 +120,20 @@ def _show(message: dict[str, object]) -> Request:
     return ShowAsked(Signal(signal))
 
 
-_WITH_ARGUMENTS = {"grant": _grant, "mode": _mode, "free": _free, "show": _show}
-_NAMES: dict[type, str] = {GrantAsked: "grant", ModeAsked: "mode", FreeAsked: "free", ShowAsked: "show"}
+def _card_out(message: dict[str, object]) -> Request:
+    parts = message.pop("card", None)
+    if not isinstance(parts, list) or len(parts) != 3 or any(type(p) is not int for p in parts):
+        raise Nonsense("malformed", "card_out takes card: [bits, facility, number]")
+    try:
+        return CardOutAsked(WiegandCard(*parts))
+    except ValueError as error:
+        raise Nonsense("malformed", str(error)) from None
+
+
+_WITH_ARGUMENTS = {"card_out": _card_out, "grant": _grant, "mode": _mode, "free": _free, "show": _show}
+_NAMES: dict[type, str] = {
+    CardOutAsked: "card_out", GrantAsked: "grant", ModeAsked: "mode", FreeAsked: "free", ShowAsked: "show",
+}  # fmt: skip
 
 
 def name_of(request: Request) -> str:

@@ -24,6 +24,8 @@ def put(machine: DoorMachine, request: protocol.Request, now_s: float, stale: bo
     outcome = machine.heard(now_s)
     if outcome.drop_client:
         return outcome
+    if isinstance(request, protocol.CardOutAsked) and machine.locked:
+        return replace(outcome, refusal=Refusal(Refused.NOT_ALLOWED, "no number goes out while the door is locked"))
     if isinstance(request, protocol.LockAsked):
         return outcome.then(machine.lock("requested", now_s))
     if isinstance(request, protocol.ModeAsked):

@@ -67,6 +67,8 @@ class DoorServer:
         """Until a signal, the supervisor's end, or a relay that can't be driven (DoorUnavailable). Locks on each."""
         self._selector.register(self._listener.socket, selectors.EVENT_READ, self._accept)
         self._selector.register(self._signals.wake, selectors.EVENT_READ, self._signals.drain)
+        if self._fitted.reader is not None:
+            self._fitted.reader.follow(self._selector, self._event_s())
         try:
             self._settle(self._machine.start())
             self._sense()
@@ -81,13 +83,14 @@ class DoorServer:
                 for key, _ in ready:
                     key.data()
                 self._sense()
+                self._read_cards()
                 self._fitted.panel.update(self._machine, self._now_s())
             self._watchdogs.stopping()
             self._settle(self._machine.lock("stopping", self._now_s()))
         finally:
             self._drop_client()
             self._relay.lock()
-            self._fitted.panel.dark()
+            self._fitted.rest()
             self._selector.close()
 
     def _catch_up(self, late_s: float) -> None:
@@ -108,7 +111,21 @@ class DoorServer:
         for due_s in (self._machine.next_deadline_s, self._fitted.panel.next_s(now_s)):
             if due_s is not None:
                 wait_s = min(wait_s, max(0.0, due_s - now_s))
+        if self._fitted.reader is not None and self._fitted.reader.due_s is not None:
+            wait_s = min(wait_s, max(0.0, self._fitted.reader.due_s - self._event_s()))
         return wait_s
+
+    def _read_cards(self) -> None:
+        """To the client, or to nobody: never kept, never logged."""
+        reader = self._fitted.reader
+        if reader is None:
+            return
+        for message in reader.messages(self._event_s()):
+            self._send(message)
+        reader.follow(self._selector, self._event_s())
+        if reader.broken:
+            _log.warning("the card reader's lines can't be read; the door goes on without it")
+            self._fitted.reader = None
 
     def _sense(self) -> None:
         """Time and inputs. Inputs that can't be read end the process, as a relay does: nobody would know of a fire."""
@@ -176,6 +193,8 @@ class DoorServer:
         asked = isinstance(request, protocol.ModeAsked) and outcome.refusal is None and not outcome.drop_client
         if asked or self._machine.mode is not mode:
             outcome = self._kept(outcome)
+        elif isinstance(request, protocol.CardOutAsked) and outcome.refusal is None and not outcome.drop_client:
+            outcome = self._fitted.send_card(request.card, outcome)
         if outcome.refusal is not None:
             self._count(outcome.refusal.code.value, outcome.refusal.message)
         try:

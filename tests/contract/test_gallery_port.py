@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from support.people import person, person_id, same
 
+from edgeface.adapters.gallery.factors import FactorHasher
 from edgeface.adapters.gallery.keys import DeviceKeys
 from edgeface.adapters.gallery.memory import MemoryGallery
 from edgeface.adapters.gallery.store import SqliteGallery
 from edgeface.domain.errors import GalleryError, PersonUnknown, RecordConflict, RecordDamaged
-from edgeface.domain.types import Person
+from edgeface.domain.types import Factors, Person, SecondFactor
 from edgeface.ports import GalleryStore
 
 Damage = Callable[[str], None]
@@ -241,6 +242,32 @@ def test_several_threads_may_use_it(store: GalleryStore) -> None:
 def test_closing_twice_is_harmless(store: GalleryStore) -> None:
     store.close()
     store.close()
+
+
+def test_pin_and_cards_stay_with_the_record_are_seen_when_they_change_and_go_with_it(store: GalleryStore) -> None:
+    hasher = FactorHasher(bytes(32))
+    factors = Factors(hasher.pin("4711"), (hasher.card("77"),), SecondFactor.ALWAYS)
+    store.put(dataclasses.replace(person(1), factors=factors))
+    assert store.get(person_id(1)).factors == factors
+    marks, version = store.marks(), store.version()
+    cleared = dataclasses.replace(person(1), factors=dataclasses.replace(factors, cards=()), seq=person(1).seq + 1)
+    store.put(cleared)
+    assert store.marks()[person_id(1)] != marks[person_id(1)]
+    assert store.version() != version
+    assert store.get(person_id(1)).factors.cards == ()
+    store.remove(person_id(1))
+    assert [p for p in store.people() if p.factors.any] == []
+
+
+def test_the_own_copy_says_that_there_is_a_pin_and_not_its_hash(store: GalleryStore) -> None:
+    hasher = FactorHasher(bytes(32))
+    factors = Factors(hasher.pin("4711"), (hasher.card("77"),), SecondFactor.ALWAYS, wiegand=(26, 1, 2))
+    store.put(dataclasses.replace(person(1), factors=factors))
+    copy = store.export(person_id(1))
+    assert copy["factors"] == {
+        "pin": True, "cards": 1, "second": "always", "without_face": "no", "wiegand": [26, 1, 2]
+    }  # fmt: skip
+    assert "scrypt" not in str(copy)
 
 
 def test_the_own_copy_is_plain_json_and_unrotated(store: SqliteGallery | MemoryGallery) -> None:

@@ -15,6 +15,7 @@ from edgeface.adapters.door.recording import RecordingDoor
 from edgeface.adapters.gallery.memory import MemoryGallery
 from edgeface.adapters.system.audit_memory import MemoryAudit
 from edgeface.adapters.system.clock import RELEASED, VirtualClock
+from edgeface.app.desk import Desk
 from edgeface.app.door_loop import DoorLoop
 from edgeface.app.people import IdentityRule, LiveGallery
 from edgeface.app.recorder import Recorder
@@ -25,6 +26,7 @@ from edgeface.domain.alignment import KEYPOINT_HEAD
 from edgeface.domain.calibration import ErrorBudget, FmrCurve
 from edgeface.domain.events import Event
 from edgeface.domain.types import Box, Embedding, Face, Frame, Landmarks, Person, Template
+from edgeface.ports import Reading
 
 MODEL = "scripted-embedder"
 WIDTH, HEIGHT = 320, 240
@@ -167,12 +169,12 @@ class TracedDoor(RecordingDoor):
         self._virtual, self._trace, self.slow_s = clock, trace, 0.0
         self.refuse_with: Exception | None = None
 
-    def grant(self, grant_id, pulse_ms):
+    def grant(self, grant_id, pulse_ms, *, test=False):
         self._trace.append(("asked", grant_id))
         if self.refuse_with is not None:
             raise self.refuse_with
         self._virtual.advance(self.slow_s)
-        super().grant(grant_id, pulse_ms)
+        super().grant(grant_id, pulse_ms, test=test)
         self._trace.append(("moved", grant_id))
 
 
@@ -186,6 +188,7 @@ class Doorway:
         start=RELEASED,
         rule: IdentityRule = RULE,
         seed: int = 1,
+        hasher=None,
         **settings,
     ) -> None:
         self.clock = VirtualClock(start)
@@ -200,7 +203,11 @@ class Doorway:
         self.settings = Settings(**settings)
         v, rules = self.vision, rules_of(self.settings)
         vision = Vision(v, v, v, v)
-        self.loop = DoorLoop(vision, self.gallery, self.door, self.recorder, self.clock, rules, Random(seed))
+        self.desk = Desk(self.gallery, self.recorder, self.clock, rules.policy.factors, hasher)
+        self.desk.set_ready("reader", hasher is not None)
+        self.loop = DoorLoop(
+            vision, self.gallery, self.door, self.recorder, self.clock, rules, Random(seed), desk=self.desk
+        )
         self.fps = fps
         self.index = 0
 
@@ -216,7 +223,15 @@ class Doorway:
         t_s = self.clock.monotonic_s() if captured_s is None else captured_s
         frame = Frame(paint(self.vision.faces), t_s, self.index)
         self.index += 1
-        return self.loop.step(frame)
+        decision = self.loop.step(frame)
+        self.desk.settle()  # a thread of its own in the daemon
+        return decision
+
+    def card(self, text: str) -> None:
+        self.desk.take("reader", Reading("card", text, self.clock.monotonic_s()))
+
+    def pin(self, digits: str) -> None:
+        self.desk.take("reader", Reading("pin", digits, self.clock.monotonic_s()))
 
     def wait(self, s: float) -> None:
         """An empty doorway."""

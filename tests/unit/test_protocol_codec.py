@@ -20,7 +20,7 @@ from edgeface.domain import messages as m
 from edgeface.domain import messages_door as md
 from edgeface.domain.refusal import SENTENCES, MessageRefused, Refusal
 from edgeface.domain.roster import ADMIN_ROLES, Device, Party, Role, Roster
-from edgeface.domain.types import Person, Template
+from edgeface.domain.types import Factors, Person, SecondFactor, Template
 
 NEW = "11" * 16
 
@@ -105,6 +105,14 @@ def test_a_person_comes_out_of_a_record_as_it_went_in(person: Person) -> None:
         assert (there.model, there.source, there.quality) == (here.model, here.source, here.quality)
         assert there.vector.dtype == np.float32
         assert not there.vector.flags.writeable
+
+
+def test_a_person_with_a_pin_is_not_sent_without_it() -> None:
+    """Version 1 has no place for it; left out in silence, a second factor would be gone."""
+    for factors in (Factors(second=SecondFactor.ALWAYS), Factors(cards=("ab" * 32,)), Factors(wiegand=(26, 1, 2))):
+        with pytest.raises(MessageRefused) as refused:
+            p.signed_person(p.person(factors=factors))
+        assert refused.value.refusal is Refusal.MALFORMED
 
 
 def test_an_admins_signature_outlives_the_epoch_and_the_admin() -> None:

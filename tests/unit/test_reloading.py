@@ -33,6 +33,9 @@ OFFICE = {"name": "office", "windows": [{"days": ["mon"], "from": "08:00", "to":
         ({"time_zone": "Europe/Berlin"}, "time_zone"),
         ({"log": {"level": "debug"}}, "log.level"),
         ({"door": {"pulse_ms": 1000}}, "door.pulse_ms"),
+        ({"reader": {"valid_s": 5}}, "reader.valid_s"),
+        ({"reader": {"patience_s": 5}}, "reader.patience_s"),
+        ({"reader": {"step_up": False}}, "reader.step_up"),
     ],
 )
 def test_what_is_only_a_rule_changes_live(given: dict, key: str) -> None:
@@ -51,6 +54,8 @@ def test_what_is_only_a_rule_changes_live(given: dict, key: str) -> None:
         ({"audit": {"scores": True}}, "audit.scores"),
         ({"state_dir": "/elsewhere"}, "state_dir"),
         ({"door_name": "back"}, "door_name"),
+        ({"reader": {"usb": "/dev/input/by-id/one"}}, "reader.usb"),
+        ({"reader": {"usb_reads": "card"}}, "reader.usb_reads"),
     ],
 )
 def test_what_a_part_was_built_with_is_refused_by_name(given: dict, key: str) -> None:

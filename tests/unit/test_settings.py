@@ -261,3 +261,10 @@ def test_an_explanation_has_type_unit_bounds_and_default() -> None:
     assert settings_help.explain("gallery.path", Settings).default is None
     with pytest.raises(ConfigError, match=r"Did you mean door\.pin\?"):
         settings_help.explain("door.pn", Settings)
+
+
+def test_a_pin_stands_for_one_thing_alone() -> None:
+    with pytest.raises(ValueError, match=r"door.inputs.contact_pin and door.pin are both 17"):
+        Settings(door={"pin": 17, "inputs": {"contact_pin": 17}})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"no schedule"):
+        Settings(door={"free_schedule": "nobody-knows"})  # type: ignore[arg-type]

@@ -162,6 +162,8 @@ def test_people_of_a_sites_door_are_enrolled_at_the_site(tmp_path: Path, paired:
         pairing.accept(Site().answer(pairing.offer(0).data, AUTHORITY, "b", 1, NOW))
         with pytest.raises(EnrolmentError, match="belongs to a site"):
             act()
+        with pytest.raises(EnrolmentError, match="hold no PINs and cards"):
+            wiring_site.refuse_local(settings, store, keys, wiring_site.no_factors_here)
     else:
         act()
     store.close()

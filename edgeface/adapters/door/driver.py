@@ -48,6 +48,22 @@ class Inputs(Protocol):
     def close(self) -> None: ...
 
 
+MOST_EDGES = 256  # that are read at once: a door that has to lock doesn't wait for noise to end
+
+
+class Edges(Protocol):
+    """Falling edges of lines that rest high. `fileno` is readable while there are some. Not thread-safe."""
+
+    def fileno(self) -> int: ...
+
+    def read(self) -> list[tuple[int, float]]:
+        """(index of the line, monotonic time) in the order that they happened, MOST_EDGES at most: the others come with
+        the next call. Never blocks. Raises DoorUnavailable."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class PinBusy(DoorUnavailable):
     """Another process owns the pin; it may be about to let go."""
 
@@ -105,6 +121,12 @@ def open_relay(spec: RelaySpec) -> Relay:
 def open_inputs(spec: RelaySpec, inputs: Sequence[InputSpec]) -> Inputs:
     """With the driver, the chip and the board of `spec`. Raises PinBusy, DoorUnavailable."""
     opened: Inputs = _module(spec).open_inputs(spec, inputs)
+    return opened
+
+
+def open_edges(spec: RelaySpec, pins: Sequence[int]) -> Edges:
+    """With the driver, the chip and the board of `spec`; the lines are pulled up. Raises PinBusy, DoorUnavailable."""
+    opened: Edges = _module(spec).open_edges(spec, pins)
     return opened
 
 

@@ -40,6 +40,8 @@ class Fittings:
     lamps: tuple[LampSpec, ...] = ()
     rule: DoorRule = field(default_factory=DoorRule)
     state_file: Path | None = None
+    wiegand_in: tuple[int, int] | None = None  # lines D0 and D1 of a reader
+    wiegand_out: tuple[int, int] | None = None  # of an existing controller
 
     def to_args(self) -> list[str]:
         """As options of `python -m edgeface.doord`."""
@@ -53,6 +55,8 @@ class Fittings:
             value = getattr(self.rule, f.name)
             if value != f.default:
                 args += [_option(f.name), _text(value)]
+        for option, lines in (("--wiegand-in", self.wiegand_in), ("--wiegand-out", self.wiegand_out)):
+            args += [option, ",".join(map(str, lines))] if lines is not None else []
         return args + (["--state-file", str(self.state_file)] if self.state_file is not None else [])
 
     def named_pins(self, relay: RelaySpec) -> Mapping[str, int]:
@@ -60,6 +64,8 @@ class Fittings:
         pins = {"the relay": relay.pin}
         pins.update({f"the input {each.name.value}": each.pin for each in self.inputs})
         pins.update({f"the {lamp.name} output": lamp.pin for lamp in self.lamps})
+        for whose, lines in (("reader", self.wiegand_in), ("controller", self.wiegand_out)):
+            pins.update({f"the {whose}'s D{i}": pin for i, pin in enumerate(lines or ())})
         return pins
 
 
@@ -73,6 +79,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"NAME is one of {', '.join(LAMPS)}",
     )  # fmt: skip
     parser.add_argument("--state-file", type=Path, default=None, help="where the mode is kept across restarts")
+    parser.add_argument("--wiegand-in", type=parse_lines, default=None, metavar="D0,D1", help="a reader's two lines")
+    parser.add_argument(
+        "--wiegand-out", type=parse_lines, default=None, metavar="D0,D1", help="an existing controller's two lines"
+    )
     for f in fields(DoorRule):
         assert f.default is not MISSING
         choices = [str(m.value) for m in _ENUMS[str(f.type)]] if str(f.type) in _ENUMS else None
@@ -97,7 +107,7 @@ def from_options(parsed: argparse.Namespace) -> Fittings:
         if twice:
             raise ConfigError(f"{twice} is fitted twice.", "Name each input and each lamp once.")
     try:
-        return Fittings(inputs, lamps, DoorRule(**rule), parsed.state_file)  # type: ignore[arg-type]
+        return Fittings(inputs, lamps, DoorRule(**rule), parsed.state_file, parsed.wiegand_in, parsed.wiegand_out)  # type: ignore[arg-type]
     except ValueError as error:
         raise ConfigError(f"The door's rules make no sense: {error}.") from None
 
@@ -116,6 +126,14 @@ def parse_input(text: str) -> InputSpec:
         else:
             raise argparse.ArgumentTypeError(f"{word!r} is neither a pull, active_low, nor 0ms to 2000ms")
     return InputSpec(Input(name), pin, active_low, pull, debounce_ms)
+
+
+def parse_lines(text: str) -> tuple[int, int]:
+    """`23,24`. Raises argparse.ArgumentTypeError."""
+    d0, _, d1 = text.partition(",")
+    if not all(pin.isdecimal() and int(pin) <= 1023 for pin in (d0, d1)) or d0 == d1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not D0,D1, two different pins")
+    return int(d0), int(d1)
 
 
 def parse_lamp(text: str) -> LampSpec:

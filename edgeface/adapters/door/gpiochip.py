@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeface.adapters.door.driver import InputSpec, PinBusy, RelaySpec, busy
+from edgeface.adapters.door.driver import MOST_EDGES, InputSpec, PinBusy, RelaySpec, busy
 from edgeface.domain.door_rules import Input
 from edgeface.domain.errors import DoorUnavailable
 
@@ -110,6 +110,56 @@ class GpiochipInputs:
             self._request = None
 
 
+class GpiochipEdges:
+    """The kernel notes each edge with its time (CLOCK_MONOTONIC) as it happens: how late this process reads them
+    changes nothing."""
+
+    def __init__(
+        self,
+        spec: RelaySpec,
+        pins: Sequence[int],
+        request_lines: Callable[..., Any] | None = None,
+        holder_of: Callable[[str, int], str] | None = None,
+    ) -> None:
+        gpiod = _gpiod()
+        self._chip, self._index = _path(spec.chip), {pin: i for i, pin in enumerate(pins)}
+        settings = gpiod.LineSettings(
+            direction=gpiod.line.Direction.INPUT,
+            bias=gpiod.line.Bias.PULL_UP,
+            edge_detection=gpiod.line.Edge.FALLING,
+            event_clock=gpiod.line.Clock.MONOTONIC,
+        )
+        self._request: Any = None
+        try:
+            self._request = (request_lines or gpiod.request_lines)(
+                self._chip, config={tuple(pins): settings}, consumer=CONSUMER, event_buffer_size=MOST_EDGES
+            )
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno == errno.EBUSY:
+                raise _busy(spec, self._chip, tuple(pins), holder_of or holder) from error
+            raise _unusable(" and ".join(map(str, pins)), self._chip, error) from error
+
+    def fileno(self) -> int:
+        return int(self._request.fd)
+
+    def read(self) -> list[tuple[int, float]]:
+        edges: list[tuple[int, float]] = []
+        try:
+            if self._request.wait_edge_events(0):
+                events = self._request.read_edge_events()  # no loop: noise without end is no reason to stay
+                edges += [(self._index[e.line_offset], e.timestamp_ns / 1e9) for e in events]
+        except Exception as error:  # OSError, or gpiod's own for a released request
+            raise DoorUnavailable(
+                f"The reader's lines of {self._chip} can't be read: {error}.", "Check that the chip is still there."
+            ) from error
+        return edges
+
+    def close(self) -> None:
+        if self._request is not None:
+            self._request.release()
+            self._request = None
+
+
 def _busy(spec: RelaySpec, chip: str, pins: Sequence[int], holder_of: Callable[[str, int], str]) -> PinBusy:
     held = [(pin, name) for pin in pins if (name := holder_of(chip, pin))]
     pin, name = held[0] if held else (pins[0], "another program")
@@ -180,6 +230,10 @@ def preload() -> None:
 
 def open_relay(spec: RelaySpec) -> GpiochipRelay:
     return GpiochipRelay(spec)
+
+
+def open_edges(spec: RelaySpec, pins: Sequence[int]) -> GpiochipEdges:
+    return GpiochipEdges(spec, pins)
 
 
 def open_inputs(spec: RelaySpec, inputs: Sequence[InputSpec]) -> GpiochipInputs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from edgeface.domain.door import DoorMachine, Locked, Mode, Outcome, Refusal, Signal, Unlocked
+from edgeface.domain.door import DoorMachine, Locked, Mode, Outcome, Refusal, Refused, Signal, Unlocked
 from edgeface.domain.errors import DoorUnavailable, GrantRefused
 from edgeface.domain.events import DoorLocked, DoorUnlocked, Event
 from edgeface.ports import Clock, DoorStatus
@@ -16,6 +16,7 @@ _NEVER_MS = 10**12  # the heartbeat is part of the connection, and there is none
 class RecordingDoor:
     """`energised` lists (t_s, level) of the relay's edges since the start. Pulses end at their very deadline on
     `clock`'s time, whenever they are asked about. `shown`: (t_s, signal), what the lights were asked for.
+    `cards`: what a controller was told.
     `fail_with` makes every request raise DoorUnavailable."""
 
     def __init__(self, clock: Clock, max_pulse_ms: int = 10_000) -> None:
@@ -26,6 +27,7 @@ class RecordingDoor:
         self._level = False
         self._closed = False
         self.energised: list[tuple[float, bool]] = []
+        self.cards: list[tuple[int, int, int]] = []
         self.shown: list[tuple[float, str]] = []
         self.fail_with = ""
 
@@ -34,6 +36,14 @@ class RecordingDoor:
             now_s = self._advance()
             refusal = self._carry_out(self._machine.grant(grant_id, pulse_ms, now_s, test=test), now_s).refusal
         self._raise(refusal, "grant")
+
+    def send_card(self, card: tuple[int, int, int]) -> None:
+        with self._lock:
+            self._advance()
+            refusal = Refusal(Refused.NOT_ALLOWED, "the door is locked") if self._machine.locked else None
+            if refusal is None:
+                self.cards.append(card)
+        self._raise(refusal, "number for the controller")
 
     def lock(self) -> None:
         with self._lock:

@@ -5,16 +5,20 @@ resistor move. So the owner leaves by os._exit after `lock()`: the kernel then f
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-from collections.abc import Mapping, Sequence
+import struct
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from edgeface.adapters.door.driver import InputSpec, RelaySpec, busy
+from edgeface.adapters.door.driver import MOST_EDGES, InputSpec, RelaySpec, busy
 from edgeface.adapters.door.gpiochip import holder
 from edgeface.domain.door_rules import Input
 from edgeface.domain.errors import DoorUnavailable
 
+_EDGE = struct.Struct("=Bd")  # line, time; far below what a pipe writes as one
 _HOW = "See who: `gpioinfo` names the consumer, `sudo fuser -v /dev/gpiochip*` the process."
 
 
@@ -92,6 +96,51 @@ class GpiozeroInputs:
         self._devices = []
 
 
+class GpiozeroEdges:
+    """gpiozero calls back from a thread of its own for each edge that the kernel noted; a pipe carries them over."""
+
+    def __init__(self, spec: RelaySpec, pins: Sequence[int], pin_factory: Any = None) -> None:
+        self._devices: list[Any] = []
+        self._read_fd, self._write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        pin = pins[0]
+        try:
+            gpiozero = importlib.import_module("gpiozero")
+            factory = pin_factory if pin_factory is not None else _factory(spec)
+            for index, pin in enumerate(pins):
+                device = gpiozero.DigitalInputDevice(pin, pull_up=True, pin_factory=factory)
+                self._devices.append(device)
+                device.when_activated = self._noting(index)
+        except Exception as error:
+            self.close()
+            raise _refused(spec, pin, error) from error
+
+    def _noting(self, index: int) -> Callable[[], None]:
+        def fell() -> None:
+            with contextlib.suppress(OSError):  # a full pipe: noise without end, and the parity will not fit
+                os.write(self._write_fd, _EDGE.pack(index, time.monotonic()))
+
+        return fell
+
+    def fileno(self) -> int:
+        return self._read_fd
+
+    def read(self) -> list[tuple[int, float]]:
+        try:
+            return list(_EDGE.iter_unpack(os.read(self._read_fd, MOST_EDGES * _EDGE.size)))
+        except BlockingIOError:
+            return []
+        except OSError as error:
+            raise DoorUnavailable(f"The reader's lines can't be read: {error.strerror}.") from error
+
+    def close(self) -> None:
+        for device in self._devices:
+            device.close()
+        self._devices = []
+        for fd in (self._read_fd, self._write_fd):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
 def _refused(spec: RelaySpec, pin: int, error: Exception) -> DoorUnavailable:
     if "busy" in str(error).lower() or type(error).__name__ == "GPIOPinInUse":
         return busy(RelaySpec(spec.driver, pin, spec.chip), _holder(spec, pin) or "another program", _HOW)
@@ -133,6 +182,10 @@ def preload() -> None:
 
 def open_relay(spec: RelaySpec) -> GpiozeroRelay:
     return GpiozeroRelay(spec)
+
+
+def open_edges(spec: RelaySpec, pins: Sequence[int]) -> GpiozeroEdges:
+    return GpiozeroEdges(spec, pins)
 
 
 def open_inputs(spec: RelaySpec, inputs: Sequence[InputSpec]) -> GpiozeroInputs:

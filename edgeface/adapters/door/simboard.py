@@ -4,7 +4,8 @@ a pin to one owner at a time, as the kernel does, and logs every edge with its t
     python -m edgeface.adapters.door.simboard --socket board.sock --log edges.jsonl --pins 17,22:1
 
 `--pins 22:1`: pin 22 is at level 1 before anybody claims it (a pull-up). Packets are door/wire.py's; an owner is a
-connection. `claim` and `set` are an output's owner's, `watch` and `levels` an input's; `drive` moves a pin that is no
+connection. `claim` and `set` are an output's owner's, `watch` and `levels` an input's, `listen` that of one who is told
+of every edge; `drive` moves a pin that is no
 output, as a button or a contact does; `read` is free to all. A line of the log:
 {"t_s": 1.5, "pin": 17, "level": 1, "owner_pid": 42}."""
 
@@ -32,6 +33,7 @@ class _Pin:
     owner: socket.socket | None = None
     owner_pid: int = 0
     output: bool = False
+    told: bool = False  # its owner hears of every edge
 
 
 class Board:
@@ -45,7 +47,7 @@ class Board:
         """The owner is gone; the level stays."""
         for pin in self._pins.values():
             if pin.owner is owner:
-                pin.owner, pin.owner_pid, pin.output = None, 0, False
+                pin.owner, pin.owner_pid, pin.output, pin.told = None, 0, False, False
 
     def handle(self, asked: dict[str, object], by: socket.socket, pid: int) -> dict[str, object]:
         op, number, level = asked.get("op"), asked.get("pin"), asked.get("level")
@@ -57,10 +59,10 @@ class Board:
         if op == "read":
             return {"ok": True, "pin": number, "level": pin.level, "owner_pid": pin.owner_pid}
         taken = {**_no("busy", "the pin has an owner"), "owner_pid": pin.owner_pid}
-        if op == "watch":
+        if op in ("watch", "listen"):
             if pin.owner is not None:
                 return taken
-            pin.owner, pin.owner_pid = by, pid
+            pin.owner, pin.owner_pid, pin.told = by, pid, op == "listen"
             return {"ok": True, "pin": number, "level": pin.level}
         if type(level) is not int or level not in (0, 1):
             return _no("malformed", "a level is 0 or 1")
@@ -71,7 +73,7 @@ class Board:
         elif op == "set" and not (pin.owner is by and pin.output):
             return _no("not_owner", "claim the pin first")
         elif op not in ("claim", "set", "drive"):
-            return _no("unknown_op", "use claim, set, watch, levels, drive or read")
+            return _no("unknown_op", "use claim, set, watch, listen, levels, drive or read")
         self._move(number, pin, level, pid)
         return {"ok": True, "pin": number, "level": level}
 
@@ -85,6 +87,9 @@ class Board:
             pin.level = level
             edge = {"t_s": time.monotonic(), "pin": number, "level": level, "owner_pid": pid}
             os.write(self._log_fd, (json.dumps(edge) + "\n").encode())
+            if pin.told and pin.owner is not None:
+                with contextlib.suppress(OSError):  # who doesn't read loses edges, as with the kernel
+                    pin.owner.send(wire.encode({**edge, "edge": True}), socket.MSG_DONTWAIT)
 
 
 def _no(code: str, message: str) -> dict[str, object]:

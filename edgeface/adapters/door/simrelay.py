@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edgeface.adapters.door import wire
-from edgeface.adapters.door.driver import InputSpec, RelaySpec, busy
+from edgeface.adapters.door.driver import MOST_EDGES, InputSpec, RelaySpec, busy
 from edgeface.domain.door_rules import Input
 from edgeface.domain.errors import DoorUnavailable
 
@@ -57,6 +58,28 @@ class SimboardInputs:
         self._line.hang_up()
 
 
+class SimboardEdges:
+    def __init__(self, spec: RelaySpec, pins: Sequence[int]) -> None:
+        self._index = {pin: i for i, pin in enumerate(pins)}
+        self._line = BoardLine(spec, "The reader's lines")
+        for pin in pins:
+            self._line.expect(self._line.ask({"op": "listen", "pin": pin}), pin)
+
+    def fileno(self) -> int:
+        return self._line.fileno()
+
+    def read(self) -> list[tuple[int, float]]:
+        edges: list[tuple[int, float]] = []
+        while len(edges) < MOST_EDGES and (told := self._line.told()) is not None:
+            pin, t_s = told.get("pin"), told.get("t_s")
+            if told.get("level") == 0 and isinstance(pin, int) and isinstance(t_s, float) and pin in self._index:
+                edges.append((self._index[pin], t_s))
+        return edges
+
+    def close(self) -> None:
+        self._line.hang_up()
+
+
 class BoardLine:
     """A connection to the board, which is what owns pins there."""
 
@@ -82,7 +105,9 @@ class BoardLine:
             if self._socket is None:
                 raise OSError("it is closed")
             self._socket.send(wire.encode(message))
-            return wire.decode(self._socket.recv(wire.MAX_PACKET + 1))
+            while (reply := wire.decode(self._socket.recv(wire.MAX_PACKET + 1))).get("edge") is True:
+                pass  # told unasked while another line is being opened
+            return reply
         except (OSError, wire.WireError) as error:
             self.hang_up()  # a late answer must not be taken for the next one's
             raise DoorUnavailable(
@@ -101,6 +126,23 @@ class BoardLine:
             "Check the pins and the board's --pins.",
         )
 
+    def fileno(self) -> int:
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def told(self) -> dict[str, object] | None:
+        """What the board says unasked; None where there is nothing."""
+        try:
+            if self._socket is None:
+                raise OSError("it is closed")
+            if not select.select([self._socket], [], [], 0)[0]:
+                return None
+            packet = self._socket.recv(wire.MAX_PACKET + 1)
+            if not packet:
+                raise OSError("it closed the connection")
+            return wire.decode(packet)
+        except (OSError, wire.WireError) as error:
+            raise DoorUnavailable(f"{self._what} of the simulated board can't be read: {error}.") from error
+
     def hang_up(self) -> None:
         if self._socket is not None:
             self._socket.close()
@@ -113,6 +155,10 @@ def preload() -> None:
 
 def open_relay(spec: RelaySpec) -> SimboardRelay:
     return SimboardRelay(spec)
+
+
+def open_edges(spec: RelaySpec, pins: Sequence[int]) -> SimboardEdges:
+    return SimboardEdges(spec, pins)
 
 
 def open_inputs(spec: RelaySpec, inputs: Sequence[InputSpec]) -> SimboardInputs:

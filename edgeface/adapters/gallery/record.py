@@ -13,14 +13,17 @@ from typing import Any
 
 import numpy as np
 
+from edgeface.adapters.gallery.factors import is_stored_card, is_stored_pin
 from edgeface.domain.errors import GalleryError
-from edgeface.domain.types import Floats, Person, Template
+from edgeface.domain.types import Factors, Floats, Person, SecondFactor, Template, WithoutFace
+from edgeface.domain.wiegand import WiegandCard
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _DIMENSION = 128
 MAX_TEMPLATES = 16
 MAX_NAME = 128
 MAX_NOTES = 16
+MAX_CARDS = 8
 _MAX_LIST = 256  # groups or doors of one person
 _MAX_WORD = 128
 _MAX_NOTE = 1024
@@ -69,6 +72,7 @@ def checked(person: Person) -> Person:
             len(value) <= _MAX_NOTE and (not lines or clean_text(lines, _MAX_NOTE)),
             f"a note is not text of at most {_MAX_NOTE} characters",
         )
+    _check_factors(person.factors)
     return dataclasses.replace(
         person,
         templates=tuple(_checked_template(t) for t in person.templates),
@@ -99,9 +103,9 @@ def decode(data: bytes, turn: Turn) -> Person:
             Template(vector=v, model=t["model"], source=t["source"], quality=t["quality"])
             for t, v in zip(raw, vectors, strict=True)
         )
-        person = Person(
-            **{**fields, "templates": templates, "groups": tuple(fields["groups"]), "doors": tuple(fields["doors"])}
-        )
+        lists = {name: tuple(fields[name]) for name in ("groups", "doors")}
+        factors = _factors(fields.get("factors"))  # records from before there were any have none
+        person = Person(**{**fields, **lists, "templates": templates, "factors": factors})
     except (ValueError, KeyError, TypeError) as e:
         raise GalleryError(f"The record has another form than this version reads ({type(e).__name__}).") from e
     for template in person.templates:
@@ -110,8 +114,11 @@ def decode(data: bytes, turn: Turn) -> Person:
 
 
 def own_copy(person: Person) -> dict[str, object]:
-    """Everything that is stored about a person, in plain JSON types and *unrotated*: for that person alone."""
+    """Everything that is stored about a person, in plain JSON types and *unrotated*: for that person alone. Of PIN and
+    cards it says that they are there: four digits are found from their hash in minutes, once it lies in the open."""
     fields = _plain(person)
+    if isinstance(factors := fields.get("factors"), dict):
+        fields["factors"] = {**factors, "pin": person.factors.pin is not None, "cards": len(person.factors.cards)}
     fields["templates"] = [
         {"vector": [float(x) for x in t.vector], "model": t.model, "source": t.source, "quality": t.quality}
         for t in person.templates
@@ -120,8 +127,48 @@ def own_copy(person: Person) -> dict[str, object]:
 
 
 def _plain(person: Person) -> dict[str, object]:
-    fields = {f.name: getattr(person, f.name) for f in dataclasses.fields(person) if f.name != "templates"}
+    left_out = ("templates", "factors")
+    fields = {f.name: getattr(person, f.name) for f in dataclasses.fields(person) if f.name not in left_out}
+    f = person.factors
+    if f != Factors():  # left out where there are none, so that such a record reads as it always did
+        fields["factors"] = {
+            "pin": f.pin,
+            "cards": list(f.cards),
+            "second": f.second.value,
+            "without_face": f.without_face.value,
+            "wiegand": None if f.wiegand is None else list(f.wiegand),
+        }
     return {**fields, "groups": list(person.groups), "doors": list(person.doors), "notes": dict(person.notes)}
+
+
+def _factors(raw: Any) -> Factors:
+    if raw is None:
+        return Factors()
+    wiegand = raw["wiegand"]
+    factors = Factors(
+        raw["pin"],
+        tuple(raw["cards"]),
+        SecondFactor(raw["second"]),
+        WithoutFace(raw["without_face"]),
+        None if wiegand is None else tuple(wiegand),
+    )
+    _check_factors(factors)
+    return factors
+
+
+def _check_factors(f: Factors) -> None:
+    _require(f.pin is None or is_stored_pin(f.pin), "its PIN is not a stored one")
+    cards = len(f.cards) <= MAX_CARDS and all(is_stored_card(c) for c in f.cards)
+    _require(cards, f"its cards are not at most {MAX_CARDS} keyed hashes")
+    _require(isinstance(f.second, SecondFactor), "when it needs a second factor is unclear")
+    _require(isinstance(f.without_face, WithoutFace), "whether it needs a face is unclear")
+    if f.wiegand is not None:
+        parts = tuple(f.wiegand)
+        _require(len(parts) == 3 and all(_whole(n) for n in parts), "its Wiegand number has not three parts")
+        try:
+            WiegandCard(*f.wiegand)
+        except ValueError as e:
+            _require(False, str(e))
 
 
 def _checked_template(template: Template) -> Template:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgeface.adapters.link.schema import Entry, Kind, Struct, blob, hex_id, malformed, pair, several, sint, text, uint
 from edgeface.domain.messages import PersonContent
-from edgeface.domain.types import Floats, Person, Template
+from edgeface.domain.types import Factors, Floats, Person, Template
 
 DIMENSION = 128
 SALT_BYTES = 16
@@ -100,6 +100,8 @@ class PersonStruct(Struct[PersonContent]):
 
     def to_wire(self, value: PersonContent) -> dict[int, object]:
         p = value.person
+        if p.factors != Factors():  # left out in silence, a second factor would be gone
+            raise malformed("a person with a PIN or cards, which version 1 does not carry")
         models = tuple(dict.fromkeys(t.model for t in p.templates))
         rows = tuple(
             _Row(_halved(t.vector), models.index(t.model), _number(t.source), _steps(t.quality)) for t in p.templates
