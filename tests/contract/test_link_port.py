@@ -207,7 +207,7 @@ def test_messages_wait_in_the_session_while_the_client_is_away(bench: Bench, top
 
 
 def acknowledged(link: Link, name: str) -> None:
-    """What was taken is the broker's own knowledge too: the acknowledgement left with the second of these at the latest,
+    """What was taken is the broker's own knowledge too: the acknowledgement left with the second of these at latest,
     and the broker has answered that."""
     for _ in range(2):
         send(link, device(name, "telemetry"))
