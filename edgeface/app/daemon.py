@@ -82,7 +82,7 @@ class Daemon:
             Worker("machine", self.machine.work, parts.clock, self._worker_failed),
         ]
         self._door_keeper = Worker("door process", self._door_work, parts.clock, self._worker_failed)
-        for name, work in parts.site.workers if parts.site is not None else ():
+        for name, work in parts.side_workers:
             self._workers.append(Worker(name, work, parts.clock, self._worker_failed, vital=False))
 
     def run(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from edgeface.app.machine import Machine, UnknownMachine
 from edgeface.app.measures import Measures
 from edgeface.app.people import IdentityRule, LiveGallery
 from edgeface.app.recorder import EventStream, Listener, Recorder
+from edgeface.app.renewal import KeyRenewal
 from edgeface.app.rules import Rules, budget_of, rules_of
 from edgeface.app.settings import Settings
 from edgeface.app.view import Vision
@@ -215,6 +217,13 @@ class Parts:
     measures: Measures = field(default_factory=Measures)
     machine: Machine = field(default_factory=UnknownMachine)
     site: Site | None = None
+    renewal: KeyRenewal | None = None
+
+    @property
+    def side_workers(self) -> list[tuple[str, Callable[[threading.Event], None]]]:
+        """What the door does without for a while when it fails."""
+        renewal = [] if self.renewal is None else [("keys", self.renewal.work)]
+        return [*renewal, *(self.site.workers if self.site is not None else ())]
 
 
 def build(
@@ -269,9 +278,15 @@ def _build(
     if site is not None:
         sites.append(site)
         loop.gate = site.gate
+    renewal = KeyRenewal(
+        store,
+        clock,
+        in_view=lambda: bool((view := loop.latest) and view.tracks),
+        renewed=site.reports.erasures_due if site is not None else lambda: None,
+    )
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
-        process, door, resilient_camera(settings, report), loop, measures, host, site,
+        process, door, resilient_camera(settings, report), loop, measures, host, site, renewal,
     )  # fmt: skip
 
 

@@ -45,6 +45,7 @@ class Site:
     link: Link
     sync: SiteSync
     gate: SiteGate
+    reports: Reports
     outgoing: Outgoing
     outbox: Outbox
     pump: Work
@@ -162,7 +163,7 @@ def build_site(
         mqtt.telemetry_s,
     )
     return Site(
-        paired.name, paired.id, paired.code, pairing.device_code, link, sync, gate, outgoing, outbox,
+        paired.name, paired.id, paired.code, pairing.device_code, link, sync, gate, reports, outgoing, outbox,
         OutboxPump(outbox, link).work,
     )  # fmt: skip
 

@@ -17,8 +17,9 @@ from edgeface.app.people import LiveGallery
 from edgeface.app.recorder import Listener, Recorder
 from edgeface.app.rules import rules_of
 from edgeface.app.settings import Settings
-from edgeface.app.wiring import identity_rule, open_camera, vision_of
+from edgeface.app.wiring import identity_rule, open_camera, open_gallery, open_keys, vision_of
 from edgeface.domain.errors import ConfigError
+from edgeface.domain.gallery_keys import WrappingKey
 from edgeface.domain.types import Person, Pixels
 from edgeface.ports import Camera, Door, GalleryStore
 
@@ -49,6 +50,15 @@ def back_up_gallery(settings: Settings, target: Path) -> None:
     from edgeface.adapters.gallery.backup import back_up
 
     back_up(settings.gallery_path, target)
+
+
+def renew_wrapping_key(settings: Settings) -> tuple[WrappingKey, int]:
+    """At once, and how many people it wraps. Raises StorageError (TracesRemain among them), GalleryError."""
+    store = open_gallery(settings, open_keys(settings, create=False))
+    try:
+        return store.renew(), sum(1 for _ in store.people())
+    finally:
+        store.close()
 
 
 def memory_gallery(people: Iterable[Person] = ()) -> GalleryStore:

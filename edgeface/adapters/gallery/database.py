@@ -19,6 +19,7 @@ from urllib.parse import quote
 from edgeface.adapters.gallery import files
 from edgeface.adapters.gallery.creation import (
     APPLICATION_ID,
+    DERIVED_WRAPPING,
     RESTORE,
     SCHEMA_VERSION,
     lock_within,
@@ -102,7 +103,7 @@ class Database:
             mode = self.db.execute("PRAGMA journal_mode").fetchone()[0]
             if mark != APPLICATION_ID or mode != "wal":
                 raise GalleryError(f"{self.path} is not a gallery of edgeface, or its header is damaged.", RESTORE)
-            if version != SCHEMA_VERSION:
+            if version not in (DERIVED_WRAPPING, SCHEMA_VERSION):
                 raise GalleryError(
                     f"The gallery {self.path} has format {version}, this version reads format {SCHEMA_VERSION}.",
                     "Use the version of edgeface that wrote it. Nothing was changed.",
@@ -206,6 +207,20 @@ class Database:
         if self._key is not None:
             files.Descriptors.release(self._key)
             self._key = None
+
+
+@contextlib.contextmanager
+def moment(db: sqlite3.Connection) -> Iterator[None]:
+    """What is read within is of one moment, whatever another process commits meanwhile."""
+    if db.in_transaction:
+        yield
+        return
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            db.execute("COMMIT")
 
 
 def findings(db: sqlite3.Connection, *, thorough: bool = False) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import hashlib
 import json
 import math
 import re
@@ -153,12 +152,3 @@ def _finite(value: object) -> bool:
 def _require(condition: bool, what: str) -> None:
     if not condition:
         raise GalleryError(f"The record can't be stored: {what}.", "Nothing was changed.")
-
-
-def mark(row: tuple[object, ...]) -> bytes:
-    """Of a row of the file, whatever is in it; two rows have the same one where they are the same."""
-    digest = hashlib.blake2b(digest_size=16)
-    for value in row:
-        part = value if isinstance(value, bytes) else repr(value).encode()
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.digest()
