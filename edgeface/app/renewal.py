@@ -81,15 +81,21 @@ class KeyRenewal:
         if self._generation is not None and state.generation > self._generation:
             self._renewed()
         self._generation = state.generation
-        if state.owed_since_s is None:
+        if not _owes(state):
             self._owed_from_s = None
         self._first_look = False
 
     def _due(self, state: WrappingKey, now: float) -> bool:
-        if state.owed_since_s is None:
+        if not _owes(state):
             return False
         if self._owed_from_s is None:
             self._owed_from_s = now - (LATEST_S - GRACE_S) if self._first_look else now
-        wall_s = self._clock.utc().timestamp() - state.owed_since_s if self._clock.is_set() else 0.0
-        age_s = max(now - self._owed_from_s, wall_s)
+        age_s = now - self._owed_from_s
+        if state.owed_since_s is not None and self._clock.is_set():
+            age_s = max(age_s, self._clock.utc().timestamp() - state.owed_since_s)
         return age_s >= LATEST_S or (age_s >= GATHER_S and not self._in_view())
+
+
+def _owes(state: WrappingKey) -> bool:
+    """A gallery of before there were keys that can be destroyed owes one too."""
+    return state.owed_since_s is not None or state.generation == 0

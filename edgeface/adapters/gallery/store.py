@@ -164,13 +164,12 @@ class SqliteGallery:
     @contextlib.contextmanager
     def batch(self, doing: str, *, removing: str | None = None, renewing: bool = False) -> Iterator[Batch]:
         """Changes that are durable together once it is left, and without any effect where it is left by an exception.
-        A gallery that has no wrapping key of its own gets one. Raises StorageError, with `removing` (whose removal it
-        is) TracesRemain where the change stands and the erasure is still owed; otherwise the next change, or the next
-        opening, tries that again."""
+        Raises StorageError, with `removing` (whose removal it is) TracesRemain where the change stands and the erasure
+        is still owed; otherwise the next change, or the next opening, tries that again."""
         with self._writing(doing):
             with self._file.transaction() as db:
                 batch = Batch(db, self._keyring, self._erasure, self._now_s())
-                if renewing or not batch.ring.generation:
+                if renewing:
                     batch.renew()
                 yield batch
             batch.committed()
