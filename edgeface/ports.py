@@ -158,8 +158,8 @@ class GalleryStore(Protocol):
         ...
 
     def marks(self) -> Mapping[str, bytes]:
-        """record id -> a mark, by id, of every record that is there; another one after whatever changes in what is
-        stored of it, damage too. Much cheaper than reading the records."""
+        """record id -> a mark, by id, of every record that is there; another one whenever the record was written.
+        Much cheaper than reading the records. Damage that comes later shows when they are read."""
         ...
 
     def export(self, person_id: str) -> dict[str, object]:

@@ -222,7 +222,9 @@ class Daemon:
             if hook is not None:
                 hook(frame)
             else:
-                self._measure(frame, loop.step(frame))
+                with self.parts.courtesy:
+                    decision = loop.step(frame)
+                self._measure(frame, decision)
 
     def _measure(self, frame: Frame, decision: Decision | None) -> None:
         granted = isinstance(decision, Grant)

@@ -4,7 +4,7 @@ anew beside it when the store changes. Recognition never waits for the gallery."
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from edgeface.domain.calibration import ErrorBudget, FmrCurve, ThresholdChoice, derive_threshold, fixed_threshold
@@ -49,8 +49,16 @@ class Snapshot:
 class LiveGallery:
     """Thread-safe; `now` never waits."""
 
-    def __init__(self, store: GalleryStore, model: str, rule: IdentityRule, clock: Clock) -> None:
-        self._store, self._model, self._rule, self._clock = store, model, rule, clock
+    def __init__(
+        self,
+        store: GalleryStore,
+        model: str,
+        rule: IdentityRule,
+        clock: Clock,
+        give_way: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`give_way` returns when recognition can spare a moment."""
+        self._store, self._model, self._rule, self._clock, self._give_way = store, model, rule, clock, give_way
         self._refreshing = threading.Lock()  # two loads at once could put the older one last
         self._swapping = threading.Lock()
         self._gone: set[str] = set()
@@ -116,6 +124,7 @@ class LiveGallery:
                 elif record in before.damaged:
                     damaged[record] = before.damaged[record]
                 continue
+            self._give_way()
             try:
                 changed[record] = self._store.get(record)
                 people[record] = replace(changed[record], templates=())

@@ -21,7 +21,7 @@ from edgeface.ports import Clock, Door, Link
 @dataclass(frozen=True, slots=True)
 class SiteParts:
     """What the worker works with. `max_age_s` None: any age of the gallery will do. `name_changed` hears the name that
-    the site's roster has for this door."""
+    the site's roster has for this door; `give_way` returns when recognition can spare a moment."""
 
     link: Link
     messages: SiteMessages
@@ -36,6 +36,7 @@ class SiteParts:
     pulse_ms: int
     max_age_s: float | None = None
     name_changed: Callable[[str], None] = lambda _name: None
+    give_way: Callable[[], None] = lambda: None
 
 
 class InForce:

@@ -114,6 +114,7 @@ class SiteSync:
         elif isinstance(item, LinkDown):
             self._went_down(item)
         elif item is not None and not isinstance(item, SubscriptionAnswered):
+            self._p.give_way()
             self._receive(item)
         self._look_around(item is None)
         return item is not None

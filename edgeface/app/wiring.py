@@ -9,6 +9,7 @@ from datetime import datetime
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from edgeface.app.courtesy import Courtesy
 from edgeface.app.door_loop import DoorLoop
 from edgeface.app.machine import Machine, UnknownMachine
 from edgeface.app.measures import Measures
@@ -217,6 +218,7 @@ class Parts:
     measures: Measures = field(default_factory=Measures)
     machine: Machine = field(default_factory=UnknownMachine)
     site: Site | None = None
+    courtesy: Courtesy = field(default_factory=Courtesy)
     renewal: KeyRenewal | None = None
 
     @property
@@ -263,7 +265,8 @@ def _build(
     clock = system_clock(audit_reader(settings, keys).newest_time())
     store = open_gallery(settings, keys)
     audit = open_audit(settings, keys)
-    gallery = LiveGallery(store, models.embedder.model, identity_rule(settings, models), clock)
+    courtesy, rule = Courtesy(), identity_rule(settings, models)
+    gallery = LiveGallery(store, models.embedder.model, rule, clock, courtesy.give_way)
     sites: list[Site] = []
     recorder = Recorder(audit, clock, [stream.publish, measures.event, tell_site(sites), *listeners])
     watchdog = ProgressWatchdog(["camera", "vision"], PROGRESS_S, clock)
@@ -273,7 +276,7 @@ def _build(
     loop = DoorLoop(vision_of(models), gallery, door, recorder, clock, rules, SystemRandom())
     site = build_site(
         settings, store, keys, gallery, door, recorder, audit, clock, models.embedder.model, loop.named,
-        link_report, lambda: asdict(host.status(settings.state_dir)),
+        link_report, lambda: asdict(host.status(settings.state_dir)), courtesy.give_way,
     )  # fmt: skip
     if site is not None:
         sites.append(site)
@@ -286,7 +289,7 @@ def _build(
     )
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
-        process, door, resilient_camera(settings, report), loop, measures, host, site, renewal,
+        process, door, resilient_camera(settings, report), loop, measures, host, site, courtesy, renewal,
     )  # fmt: skip
 
 

@@ -112,9 +112,10 @@ def build_site(
     name_changed: Callable[[str], None],
     report: Callable[[str, LinkUnavailable | None], None],
     telemetry: Callable[[], dict[str, object]],
+    give_way: Callable[[], None],
 ) -> Site | None:
     """None where the door belongs to no site, or [mqtt] is off. Raises StorageError, GalleryError, ConfigError."""
-    from edgeface.adapters.link.door_messages import DoorMessages
+    from edgeface.adapters.link.ahead import AheadLink, AheadMessages
     from edgeface.adapters.link.keys import PartyKeys
     from edgeface.adapters.link.mqtt import MqttLink
     from edgeface.adapters.link.outbox import Entry, Kind, Outbox
@@ -128,8 +129,8 @@ def build_site(
         return None
     paired = pairing.site
     memory = open_memory(store, keys)
-    messages = DoorMessages(paired.root, PartyKeys.from_secret(paired.identity))
-    link = MqttLink(_target(settings, pairing, messages), report=report)
+    messages = AheadMessages(paired.root, PartyKeys.from_secret(paired.identity))
+    link = AheadLink(MqttLink(_target(settings, pairing, messages), report=report), messages)
     mqtt = settings.mqtt
     freshness = Freshness(messages.device, mqtt.first_sync_wait_s)
     max_age_s = mqtt.max_gallery_age_s or None
@@ -138,7 +139,7 @@ def build_site(
     reports = Reports(link, messages, memory, gallery, clock, audit.head, model)
     parts = SiteParts(
         link, messages, memory, gallery, gate, freshness, door, recorder, clock, reports, settings.door.pulse_ms,
-        max_age_s, name_changed,
+        max_age_s, name_changed, give_way,
     )  # fmt: skip
     sync = SiteSync(parts)
     outbox = Outbox(settings.state_dir / "outbox.db", most_bytes=mqtt.outbox_mb << 20)

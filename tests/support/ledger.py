@@ -17,7 +17,7 @@ class Ledger:
         self.people: dict[str, tuple[int, int]] = {}  # id -> (number, seq)
         self.removed: dict[str, Mapping[str, Any]] = {}
         self.pending: Mapping[str, Any] | None = None  # begun, not acknowledged: may be there or not, never by half
-        self.stale: list[bytes] = []  # wrapping keys, sealed, and what they wrapped, until the newest renewal
+        self.stale: list[bytes] = []  # sealed wrapping keys and what they wrapped, until one of the last renewals
         self.opened = False
         self.changes = 0
 
@@ -32,7 +32,7 @@ class Ledger:
             self.removed[ack["id"]] = ack
             self.changes += 1
         elif ack["op"] == "renewed":
-            self.stale += map(bytes.fromhex, ack["stale"])
+            self.stale = [*self.stale, *map(bytes.fromhex, ack["stale"])][-300:]
             self.changes += 1
 
     def trace(self, raw: bytes) -> str | None:

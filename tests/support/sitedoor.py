@@ -17,6 +17,7 @@ from edgeface.adapters.gallery.keys import DeviceKeys
 from edgeface.adapters.gallery.site import SiteMemory
 from edgeface.adapters.gallery.store import SqliteGallery
 from edgeface.adapters.link import codec as c
+from edgeface.adapters.link.ahead import AheadLink, AheadMessages
 from edgeface.adapters.link.door_messages import DoorMessages
 from edgeface.adapters.link.memory import MemoryLink
 from edgeface.adapters.link.memory_broker import MemoryBroker
@@ -49,8 +50,10 @@ class SiteDoor:
         max_age_s: float | None = None,
         refuse: bool = False,
         keys: c.PartyKeys | None = None,
+        opener: Callable[[], Any] | None = None,
     ) -> None:
-        self.folder, self.site, self._make_link = folder, site, link
+        """`opener`: records are looked at ahead by what this makes."""
+        self.folder, self.site, self._make_link, self._opener = folder, site, link, opener
         self.keys = keys or c.PartyKeys.generate()
         self.device_keys = DeviceKeys.load_or_create(folder / "key", environ={})
         self.clock = clock or VirtualClock()
@@ -84,10 +87,12 @@ class SiteDoor:
         self.recorder = Recorder(self.audit, self.clock, [self.events.append])
         self.gallery = LiveGallery(self.store, MODEL, RULE, self.clock)
         self.door = RecordingDoor(self.clock)
-        self.messages = DoorMessages(self.site.root.public, self.keys)
+        self.messages = self._messages()
         freshness = Freshness(self.keys.id, wait_s)
         self.gate = SiteGate(freshness, self.clock, max_age_s, refuse)
         self.link = self._make_link(self.keys.id)
+        if isinstance(self.messages, AheadMessages):
+            self.link = AheadLink(self.link, self.messages, self.clock.monotonic_s)
         reports = Reports(
             self.link, self.messages, self.memory, self.gallery, self.clock, lambda: (7, bytes(32)), "test-1"
         )
@@ -98,6 +103,10 @@ class SiteDoor:
         self.sync = SiteSync(self.parts)
         self.sync.begin()
         self.link.start()
+
+    def _messages(self) -> DoorMessages:
+        root = self.site.root.public
+        return DoorMessages(root, self.keys) if self._opener is None else AheadMessages(root, self.keys, self._opener)
 
     def _named(self, name: str) -> None:
         self.name = name

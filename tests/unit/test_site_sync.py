@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from support.oldgallery import make_old
+from support.opening import HereOpener
 from support.people import person, person_id
 from support.sitedoor import Scene
 from support.siteowner import NOBODY, Site
 
+from edgeface.adapters.link import ahead, topics
 from edgeface.adapters.link import codec as c
-from edgeface.adapters.link import topics
 from edgeface.adapters.link.memory_broker import MemoryBroker, Misbehaviour
 from edgeface.domain.errors import StorageError
 from edgeface.domain.messages import Removal, SiteMode
@@ -21,9 +22,15 @@ from edgeface.domain.roster import ADMIN_ROLES, Party
 from edgeface.domain.site_change import SiteChange
 
 
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(tmp_path)
+@pytest.fixture(params=["as they come", "opened ahead"])
+def scene(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """All of it holds just the same where records are opened ahead, as a whole gallery's are."""
+    if request.param == "as they come":
+        made = Scene(tmp_path)
+    else:
+        for name, value in (("BULK", 1), ("ENOUGH", 1), ("AT_ONCE", 3)):
+            monkeypatch.setattr(ahead, name, value)
+        made = Scene(tmp_path, opener=type("Opener", (HereOpener,), {}))
     yield made
     made.door.close()
 

@@ -1,4 +1,4 @@
-"""Marks of records: a change of what is stored shows in them, another wrapping of the same key does not."""
+"""Marks of records: each sealing of one has another, another wrapping of the same key has not."""
 
 from __future__ import annotations
 
@@ -10,37 +10,27 @@ from edgeface.adapters.gallery.keyring import Ring
 
 
 class Marks:
-    """Unwrapping takes longer than all the rest, so what a wrapped key holds is remembered, as a digest."""
+    """A mark is a digest of the person's key: every sealing of a record has a fresh one. Unwrapping takes time, so what
+    each wrapped key holds is remembered."""
 
     def __init__(self) -> None:
         self._known: dict[object, bytes] = {}
 
     def of(self, ring: Ring, rows: Iterable[tuple[object, object, object, object]]) -> dict[str, bytes]:
-        """Record id -> mark, of rows (id, seq, wrapped key, sealed record) whatever is in them."""
+        """Record id -> mark, of rows (id, seq, wrapped key, anything) whatever is in them."""
         before = self._known
         known: dict[object, bytes] = {}
         found: dict[str, bytes] = {}
-        for row in rows:
-            place = row[:3]
-            inner = before.get(place)
-            if inner is None:
-                inner = _inner(ring, *place)
-            known[place] = inner
-            found[str(row[0])] = _digest((row[0], row[1], inner, row[3]))
+        for person_id, seq, wrapped, _ in rows:
+            mark = before.get(wrapped) or _mark(ring, person_id, seq, wrapped)
+            known[wrapped] = found[str(person_id)] = mark
         self._known = known
         return found
 
 
-def _inner(ring: Ring, person_id: object, seq: object, wrapped: object) -> bytes:
+def _mark(ring: Ring, person_id: object, seq: object, wrapped: object) -> bytes:
     try:
-        return _digest((ring.unwrap(person_id, seq, wrapped),))
+        key = ring.unwrap(person_id, seq, wrapped)
     except Unauthentic:
-        return _digest((b"damaged", wrapped))
-
-
-def _digest(parts: tuple[object, ...]) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for value in parts:
-        part = value if isinstance(value, bytes) else repr(value).encode()
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.digest()
+        key = b"damaged " + (wrapped if isinstance(wrapped, bytes) else repr(wrapped).encode())
+    return hashlib.blake2b(key, digest_size=16).digest()

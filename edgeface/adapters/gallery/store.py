@@ -118,7 +118,7 @@ class SqliteGallery:
         return found
 
     def marks(self) -> dict[str, bytes]:
-        return self._marks.of(*self._rows())
+        return self._marks.of(*self._rows("NULL"))
 
     def version(self) -> int:
         with self.reading("read the gallery's version") as db:
@@ -193,11 +193,11 @@ class SqliteGallery:
     def _now_s(self) -> int:
         return max(0, int(self._utc_s()))
 
-    def _rows(self) -> tuple[Ring, list[tuple[object, object, object, object]]]:
+    def _rows(self, sealed: str = "sealed") -> tuple[Ring, list[tuple[object, object, object, object]]]:
         """All of one moment: rows, the secrets that open them, and how many there have to be."""
         with self.reading("read the gallery") as db, database.moment(db):
             ring = self._keyring.read(db)
-            rows = db.execute("SELECT id, seq, wrapped_key, sealed FROM person NOT INDEXED").fetchall()
+            rows = db.execute(f"SELECT id, seq, wrapped_key, {sealed} FROM person NOT INDEXED").fetchall()
             tombstones = db.execute("SELECT count(*) FROM tombstone NOT INDEXED").fetchone()[0]
             people, removed = db.execute("SELECT people, removed FROM state").fetchone()
         if (people, removed) != (len(rows), tombstones):
