@@ -91,7 +91,7 @@ class KeyRenewal:
         if self._owed_from_s is None:
             self._owed_from_s = now - (LATEST_S - GRACE_S) if self._first_look else now
         age_s = now - self._owed_from_s
-        if state.owed_since_s is not None and self._clock.is_set():
+        if state.owed_since_s and self._clock.is_set():
             age_s = max(age_s, self._clock.utc().timestamp() - state.owed_since_s)
         return age_s >= LATEST_S or (age_s >= GATHER_S and not self._in_view())
 

@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable
 
+from edgeface.app.known_time import known_utc_s
 from edgeface.app.people import LiveGallery
 from edgeface.app.site_book import SiteBook, SiteMessages, SiteStore
 from edgeface.domain.errors import EdgefaceError, LinkBusy, LinkUnavailable
@@ -71,7 +72,7 @@ class Reports:
                 audit_head=head,
                 model=self._model,
                 refused=refused,
-                at_s=self._unix_s(),
+                at_s=known_utc_s(self._clock),
             )
             if self._send(receipt):
                 self._receipt_at_s = None
@@ -110,6 +111,3 @@ class Reports:
         except (LinkUnavailable, LinkBusy):
             return False
         return True
-
-    def _unix_s(self) -> int:
-        return max(0, int(self._clock.utc().timestamp()))

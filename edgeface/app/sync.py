@@ -7,6 +7,7 @@ from __future__ import annotations
 import secrets
 import threading
 
+from edgeface.app.known_time import known_utc_s
 from edgeface.app.site_book import News, SiteBook
 from edgeface.app.site_commands import Commands
 from edgeface.app.site_force import InForce, SiteParts
@@ -196,7 +197,7 @@ class SiteSync:
             elif isinstance(value, Manifest):
                 p.gallery.drop(value.revoked)
             before = self._versions()
-            self._took(self._book.take(opened, max(0, int(p.clock.utc().timestamp()))))
+            self._took(self._book.take(opened, known_utc_s(p.clock)))
             self._changed = True
             if self._versions() != before:
                 self._known_since_s = p.clock.monotonic_s()

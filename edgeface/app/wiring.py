@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgeface.app.courtesy import Courtesy
 from edgeface.app.door_loop import DoorLoop
+from edgeface.app.known_time import known_utc_s
 from edgeface.app.machine import Machine, UnknownMachine
 from edgeface.app.measures import Measures
 from edgeface.app.people import IdentityRule, LiveGallery
@@ -93,10 +94,11 @@ def open_keys(settings: Settings, *, create: bool) -> DeviceKeys:
     return DeviceKeys.load(settings.key_file)
 
 
-def open_gallery(settings: Settings, keys: DeviceKeys) -> SqliteGallery:
+def open_gallery(settings: Settings, keys: DeviceKeys, clock: Clock | None = None) -> SqliteGallery:
     from edgeface.adapters.gallery.store import SqliteGallery
 
-    return SqliteGallery(settings.gallery_path, keys)
+    clock = clock or system_clock()
+    return SqliteGallery(settings.gallery_path, keys, utc_s=lambda: known_utc_s(clock))
 
 
 def open_audit(settings: Settings, keys: DeviceKeys) -> FileAudit:
@@ -263,7 +265,7 @@ def _build(
     stream, measures, models, host = EventStream(), Measures(), open_vision(settings), Host()
     keys = open_keys(settings, create=True)
     clock = system_clock(audit_reader(settings, keys).newest_time())
-    store = open_gallery(settings, keys)
+    store = open_gallery(settings, keys, clock)
     audit = open_audit(settings, keys)
     courtesy, rule = Courtesy(), identity_rule(settings, models)
     gallery = LiveGallery(store, models.embedder.model, rule, clock, courtesy.give_way)
