@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from edgeface.app.logs import logger
@@ -35,17 +36,19 @@ class Renewable(Protocol):
 
 
 class KeyRenewal:
-    """`in_view`: whether somebody is at the door now; `renewed` is told of each renewal, also of one that a command
-    beside the daemon made."""
+    """`store` is the daemon's own, and only asked: what takes seconds is done through another one (`opened`), so that
+    nobody waits for it. `in_view`: whether somebody is at the door now; `renewed` is told of each renewal, also of one
+    that a command beside the daemon made."""
 
     def __init__(
         self,
         store: Renewable,
+        opened: Callable[[], AbstractContextManager[Renewable]],
         clock: Clock,
         in_view: Callable[[], bool],
         renewed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store, self._clock, self._in_view, self._renewed = store, clock, in_view, renewed
+        self._store, self._opened, self._clock, self._in_view, self._renewed = store, opened, clock, in_view, renewed
         self._log = logger("gallery")
         self._first_look = True
         self._generation: int | None = None
@@ -74,10 +77,12 @@ class KeyRenewal:
     def _look(self, now: float) -> None:
         state = self._store.wrapping_key()
         if self._due(state, now):
-            state = self._store.renew()
+            with self._opened() as store:
+                state = store.renew()
             self._log.info("wrapping key renewed", generation=state.generation)
         elif state.traces:
-            self._store.erase_traces()  # no change has come since that would have done it
+            with self._opened() as store:
+                store.erase_traces()  # no change has come since that would have done it
         if self._generation is not None and state.generation > self._generation:
             self._renewed()
         self._generation = state.generation

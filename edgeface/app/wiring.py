@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from random import SystemRandom
@@ -284,11 +285,9 @@ def _build(
         sites.append(site)
         loop.gate = site.gate
     renewal = KeyRenewal(
-        store,
-        clock,
-        in_view=lambda: bool((view := loop.latest) and view.tracks),
-        renewed=site.reports.erasures_due if site is not None else lambda: None,
-    )
+        store, lambda: closing(open_gallery(settings, keys, clock)), clock,
+        lambda: bool((view := loop.latest) and view.tracks), site.reports.erasures_due if site else lambda: None,
+    )  # fmt: skip
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
         process, door, resilient_camera(settings, report), loop, measures, host, site, courtesy, renewal,

@@ -16,8 +16,10 @@ from support.people import person, person_id, same
 
 from edgeface.adapters.gallery import cipher
 from edgeface.adapters.gallery.backup import back_up
-from edgeface.adapters.gallery.keys import DeviceKeys
+from edgeface.adapters.gallery.keys import DeviceKeys, _line
 from edgeface.adapters.gallery.store import SqliteGallery
+from edgeface.app import wiring
+from edgeface.app.settings import Settings
 from edgeface.domain.errors import GalleryError, KeyRejected, StorageError, TracesRemain
 
 KEYS = DeviceKeys(bytes(range(32)))
@@ -172,6 +174,37 @@ def test_a_reader_in_the_way_delays_the_overwriting_and_nothing_else(gallery: Sq
     gallery.erase_traces()
     assert not gallery.wrapping_key().traces
     assert not any(needle in raw(path.parent) for needle in old)
+
+
+def test_nobody_waits_for_a_renewal_that_takes_long(gallery: SqliteGallery, path: Path) -> None:
+    """The daemon renews through a connection of its own: what the main thread asks is answered meanwhile."""
+    for i in range(4):
+        gallery.put(person(i))
+    with contextlib.closing(SqliteGallery(path, KEYS)) as other, other.batch("renew", renewing=True):
+        assert gallery.version() == 4
+        assert len(list(gallery.people())) == len(gallery.marks()) == 4
+        assert gallery.wrapping_key().generation == 1
+    assert gallery.wrapping_key().generation == 2
+    assert len(list(gallery.people())) == 4
+
+
+def test_the_daemon_moves_a_gallery_of_before_over_by_itself(old: Path, tmp_path: Path) -> None:
+    settings = Settings(
+        state_dir=old.parent, run_dir=tmp_path / "run", door={"driver": "recording"}, audit={"reserve_mb": 1}
+    )
+    settings.key_file.write_bytes(_line(bytes(range(32))))
+    settings.key_file.chmod(0o600)
+    parts = wiring.build(settings, [], lambda _level, _error: None)
+    try:
+        assert isinstance(parts.store, SqliteGallery)
+        assert dict(parts.side_workers).keys() == {"keys"}
+        assert parts.renewal is not None
+        parts.renewal.look()
+        assert parts.store.wrapping_key().generation == 1
+        assert len(list(parts.store.people())) == 5
+    finally:
+        parts.audit.close()
+        parts.store.close()
 
 
 def test_a_renewal_that_fails_changes_nothing(gallery: SqliteGallery, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@ somebody who stands at the door."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -54,7 +55,9 @@ class Case:
 
     def begin(self) -> None:
         """The daemon starts."""
-        self.worker = KeyRenewal(self.store, self.clock, lambda: self.at_the_door, self._renewed)
+        self.worker = KeyRenewal(
+            self.store, lambda: nullcontext(self.store), self.clock, lambda: self.at_the_door, self._renewed
+        )
 
     def _renewed(self) -> None:
         self.told += 1
