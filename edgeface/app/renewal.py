@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from edgeface.app.logs import logger
+from edgeface.app.recorder import Recorder
+from edgeface.domain.device_events import WrappingKeyRenewed
 from edgeface.domain.errors import EdgefaceError
 from edgeface.domain.gallery_keys import WrappingKey
 from edgeface.ports import Clock
@@ -35,6 +37,17 @@ class Renewable(Protocol):
     def erase_traces(self) -> None: ...
 
 
+def renew(store: Renewable, recorder: Recorder, clock: Clock) -> WrappingKey:
+    """Done and recorded. Raises StorageError; TracesRemain where it is in force and recorded all the same."""
+    before = store.wrapping_key().generation
+    try:
+        return store.renew()
+    finally:
+        generation = store.wrapping_key().generation
+        if generation > before:
+            recorder.record([WrappingKeyRenewed(clock.monotonic_s(), generation)])
+
+
 class KeyRenewal:
     """`store` is the daemon's own, and only asked: what takes seconds is done through another one (`opened`), so that
     nobody waits for it. `in_view`: whether somebody is at the door now; `renewed` is told of each renewal, also of one
@@ -44,11 +57,13 @@ class KeyRenewal:
         self,
         store: Renewable,
         opened: Callable[[], AbstractContextManager[Renewable]],
+        recorder: Recorder,
         clock: Clock,
         in_view: Callable[[], bool],
         renewed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store, self._opened, self._clock, self._in_view, self._renewed = store, opened, clock, in_view, renewed
+        self._store, self._opened, self._recorder, self._clock = store, opened, recorder, clock
+        self._in_view, self._renewed = in_view, renewed
         self._log = logger("gallery")
         self._first_look = True
         self._generation: int | None = None
@@ -76,14 +91,15 @@ class KeyRenewal:
 
     def _look(self, now: float) -> None:
         state = self._store.wrapping_key()
+        if self._generation is None:
+            self._generation = state.generation
         if self._due(state, now):
             with self._opened() as store:
-                state = store.renew()
-            self._log.info("wrapping key renewed", generation=state.generation)
+                state = renew(store, self._recorder, self._clock)
         elif state.traces:
             with self._opened() as store:
                 store.erase_traces()  # no change has come since that would have done it
-        if self._generation is not None and state.generation > self._generation:
+        if state.generation > self._generation:
             self._renewed()
         self._generation = state.generation
         if not _owes(state):

@@ -285,7 +285,7 @@ def _build(
         sites.append(site)
         loop.gate = site.gate
     renewal = KeyRenewal(
-        store, lambda: closing(open_gallery(settings, keys, clock)), clock,
+        store, lambda: closing(open_gallery(settings, keys, clock)), recorder, clock,
         lambda: bool((view := loop.latest) and view.tracks), site.reports.erasures_due if site else lambda: None,
     )  # fmt: skip
     return Parts(

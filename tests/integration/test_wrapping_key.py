@@ -350,6 +350,7 @@ def test_the_command_renews_at_once(
     assert (told.code, told.json["generation"], told.json["people"]) == (0, 2, 1)
     assert daemon.wrapping_key().owed_since_s is None
     assert same(daemon.get(person_id(2)), person(2))
+    assert [e["generation"] for e in edgeface("audit", "list", "--json").lines] == [2]
     said = edgeface("gallery", "rotate")
     assert (said.code, "number 3" in said.err) == (0, True)
     daemon.close()

@@ -9,9 +9,12 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from edgeface.adapters.system.audit_memory import MemoryAudit
 from edgeface.adapters.system.clock import RELEASED, VirtualClock
+from edgeface.app.recorder import Recorder
 from edgeface.app.renewal import GATHER_S, GRACE_S, LATEST_S, RETRY_S, KeyRenewal
 from edgeface.domain.errors import StorageError
+from edgeface.domain.events import Event
 from edgeface.domain.gallery_keys import WrappingKey
 
 HOUR_S = 3600.0
@@ -51,12 +54,18 @@ class Case:
         self.store = Store(self.clock)
         self.at_the_door = False
         self.told = 0
+        self.events: list[Event] = []
         self.begin()
 
     def begin(self) -> None:
         """The daemon starts."""
         self.worker = KeyRenewal(
-            self.store, lambda: nullcontext(self.store), self.clock, lambda: self.at_the_door, self._renewed
+            self.store,
+            lambda: nullcontext(self.store),
+            Recorder(MemoryAudit(clock=self.clock, boot_id="test"), self.clock, [self.events.append]),
+            self.clock,
+            lambda: self.at_the_door,
+            self._renewed,
         )
 
     def _renewed(self) -> None:
@@ -89,6 +98,7 @@ def test_a_days_removals_share_one_renewal_and_it_is_told() -> None:
     assert after is not None
     assert 1 + after == pytest.approx(GATHER_S / HOUR_S, abs=0.1)
     assert case.told == 1
+    assert [(e.kind, e.to_dict()["generation"]) for e in case.events] == [("wrapping_key_renewed", 2)]
     assert case.hours(48) is None
 
 
@@ -136,6 +146,7 @@ def test_what_was_owed_before_a_restart_is_done_soon_after_it() -> None:
     case.store.remove()
     case.begin()
     assert case.hours(1) == 0
+    assert case.told == 1
     case.store.remove()
     case.begin()
     case.at_the_door = True
