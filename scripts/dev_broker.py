@@ -23,8 +23,9 @@ CONFIG = Path(__file__).resolve().parent.parent / "config" / "mosquitto"
 
 def run(options: argparse.Namespace, stop: threading.Event) -> None:
     broker = LocalBroker(options.folder, CONFIG, site=options.site, port=options.port)
-    broker.write_acl(*options.admin, home_assistant=options.home_assistant)
-    names = list(dict.fromkeys(["agent", *options.names, *options.admin]))
+    home = options.home_assistant or options.remote_unlock
+    broker.write_acl(*options.admin, home_assistant=home, remote_unlock=options.remote_unlock)
+    names = list(dict.fromkeys(["agent", *options.names, *options.admin, *(["homeassistant"] if home else [])]))
     files = {name: broker.client(name, options.days) for name in names}
     broker.start()
     try:
@@ -44,7 +45,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where certificates, configuration, database and log lie")
     parser.add_argument("names", nargs="*", metavar="NAME", help="devices to make certificates for")
     parser.add_argument("--admin", action="append", default=[], metavar="NAME", help="an admin to make one for")
-    parser.add_argument("--home-assistant", action="store_true", help="rights for Home Assistant and its topics")
+    parser.add_argument("--home-assistant", action="store_true", help="rights and a certificate for Home Assistant")
+    parser.add_argument("--remote-unlock", action="store_true", help="the same, and Home Assistant may unlock doors")
     parser.add_argument("--port", type=int, help="instead of a free one")
     parser.add_argument("--days", type=float, default=CLIENT_DAYS, help="how long the certificates hold")
     parser.add_argument("--site", default="dev", help="the site's name in the CA's certificate")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from edgeface.adapters.link.broker import home_assistant_rights
 from edgeface.adapters.link.certificates import Authority
 from edgeface.adapters.link.secret_file import write_whole
 from edgeface.admin.home import VIEWERS, Home, viewer_name
@@ -34,7 +35,10 @@ def write_acl(home: Home, roster: Roster, shipped: Path) -> None:
         text = shipped.read_text(encoding="utf-8")
     except OSError as e:
         raise ConfigError(f"The ACL that ships ({shipped}) can't be read: {e.strerror}.") from e
-    write_whole(home.broker_folder / "acl", acl(text, (a.id for a in roster.admins)).encode(), 0o644)
+    made = acl(text, (a.id for a in roster.admins))
+    if home.info.home_assistant:
+        made = home_assistant_rights(made, unlock=home.info.home_assistant == "unlock")
+    write_whole(home.broker_folder / "acl", made.encode(), 0o644)
 
 
 def write_revocations(home: Home, authority: Authority, serials: Iterable[int], now: datetime) -> None:

@@ -31,7 +31,8 @@ _POLL_S = 0.05
 @dataclass(frozen=True)
 class Info:
     """What is not secret. `root` is the site's root key in hex; `admin` the id of whose folder it is; `owner` whether
-    the root key and the agent's are here. `backup_salt` and `backup_key` are what backups are sealed to."""
+    the root key and the agent's are here. `backup_salt` and `backup_key` are what backups are sealed to.
+    `home_assistant`: what the broker allows it: nothing (empty), to look, or to unlock."""
 
     name: str
     root: str
@@ -43,6 +44,7 @@ class Info:
     backup_salt: str = ""
     backup_key: str = ""
     format: int = 1
+    home_assistant: str = ""
 
     @property
     def site(self) -> str:

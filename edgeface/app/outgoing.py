@@ -22,8 +22,8 @@ WARN_DAYS = 30.0
 
 Kind = Literal["alarm", "door", "access", "telemetry"]
 _ACCESS = ("access_granted", "access_denied", "spoof_refused", "tailgating_seen", "lockout_started", "lockout_ended")
-_DOOR = ("door_unlocked", "door_locked", "door_tested", "command_run", "site_mode_changed", "daemon_started",
-         "daemon_stopped")  # fmt: skip
+_DOOR = ("door_unlocked", "door_locked", "door_tested", "command_run", "remote_command", "site_mode_changed",
+         "daemon_started", "daemon_stopped")  # fmt: skip
 _AT_HOME = ("person_enrolled", "person_removed", "gallery_in_step", "wrapping_key_renewed")  # receipts say it
 _LEFT_OUT = ("score", "margin", "prev", "hash")
 TOPICS: dict[Kind, str] = {

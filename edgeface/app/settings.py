@@ -29,7 +29,7 @@ from edgeface.app.settings_groups import (
     Schedule,
     Vision,
 )
-from edgeface.app.settings_mqtt import Mqtt
+from edgeface.app.settings_mqtt import HomeAssistant, Mqtt
 from edgeface.app.settings_sources import PREFIX, Sources
 from edgeface.app.settings_system import Health, Metrics
 from edgeface.domain.errors import ConfigError
@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     audit: Audit = Field(default_factory=Audit, description="The record of what happened.")
     control: Control = Field(default_factory=Control, description="How other programs reach the running daemon.")
     mqtt: Mqtt = Field(default_factory=Mqtt, description="The site that the door belongs to, through its broker.")
+    home_assistant: HomeAssistant = Field(
+        default_factory=HomeAssistant, description="What Home Assistant is told of this door, and may do with it."
+    )
     metrics: Metrics = Field(default_factory=Metrics, description="Numbers for Prometheus.")
     health: Health = Field(default_factory=Health, description="How it looks after itself.")
     log: Log = Field(default_factory=Log, description="What the daemon says about itself.")
@@ -123,6 +126,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _the_door_fits_together(self) -> Settings:
         refuse_shared_pins(self.door, self.turnstile)
+        if self.home_assistant.enabled and self.mqtt.enabled is False:
+            raise ValueError("home_assistant.enabled needs the broker, and mqtt.enabled turns it off")
         known = (ALWAYS, *(schedule.name for schedule in self.schedule))
         if self.door.free_schedule and self.door.free_schedule not in known:
             raise ValueError(f"door.free_schedule names {self.door.free_schedule!r}, which is no schedule")

@@ -1,5 +1,5 @@
 """[mqtt]: the site's broker and what this door does without it. Host and certificates come from pairing; what is set
-here wins."""
+here wins. [home_assistant]: what Home Assistant is told over the same broker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, model_validator
 
-from edgeface.app.settings_fields import Group, Number, OptionalPath, Whole, no_empty, setting
+from edgeface.app.settings_fields import Group, Number, OptionalPath, Whole, no_empty, setting, split
+from edgeface.domain.home_assistant import ENTITIES
 
 
 class Mqtt(BaseModel):
@@ -40,4 +41,34 @@ class Mqtt(BaseModel):
     def _pair(self) -> Mqtt:
         if (self.certificate is None) != (self.key is None):
             raise ValueError("mqtt.certificate and mqtt.key must both be set, or neither")
+        return self
+
+
+Entity = Literal["lock", "contact", "person", "event", "tamper", "temperature", "gallery"]
+
+
+class HomeAssistant(BaseModel):
+    model_config = Group
+    enabled: bool = setting(
+        False, "Tell Home Assistant of this door, by MQTT discovery over the site's broker; only a paired door can."
+    )
+    entities: Annotated[tuple[Entity, ...], BeforeValidator(split)] = setting(
+        ENTITIES, "What it is told of; what this door has no sensor for is left out.", min_length=1
+    )
+    remote_unlock: bool = setting(
+        False, "Home Assistant may unlock this door. Nothing is signed there: whoever may write to its topic on the "
+        "broker can then open the door.",
+    )  # fmt: skip
+    names: bool = setting(False, "Events carry people's names, in clear; without this they carry nobody.")
+    name: str = setting("", "What the door is called there; empty: as its site calls it.", max_length=128)
+    area: str = setting("", "The area that is suggested for it; empty: none.", max_length=128)
+    prefix: str = setting(
+        "homeassistant", "Home Assistant's discovery prefix.", pattern="^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$",
+        max_length=64,
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _something_to_unlock(self) -> HomeAssistant:
+        if self.remote_unlock and "lock" not in self.entities:
+            raise ValueError("home_assistant.remote_unlock needs lock among home_assistant.entities")
         return self

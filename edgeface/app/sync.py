@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Callable
 
 from edgeface.app.known_time import known_utc_s
 from edgeface.app.site_book import News, SiteBook
@@ -29,7 +30,7 @@ from edgeface.domain.messages_door import Beacon, BeaconRequest, Command, Comman
 from edgeface.domain.refusal import MessageRefused, Refusal
 from edgeface.domain.site_change import Opened
 from edgeface.domain.site_steps import Standing
-from edgeface.ports import LinkDown, LinkUp, ReceivedMessage, SubscriptionAnswered
+from edgeface.ports import Inbound, LinkDown, LinkUp, ReceivedMessage, SubscriptionAnswered
 
 TURN_S = 0.1
 RETRY_S = 1.0  # how often what the disk refused is tried again
@@ -59,6 +60,7 @@ class SiteSync:
         self._deferred: list[ReceivedMessage] = []  # what the disk refused: not acknowledged
         self._retry_at_s = 0.0
         self._link_down_told = False
+        self.beside: Callable[[Inbound | None], bool] = lambda _: False  # takes what comes and is not the site's
         parts.freshness.begin(now)
         self._force.update()
 
@@ -110,6 +112,8 @@ class SiteSync:
         if self._finished and not self._p.link.status().waiting_in:
             self._acknowledge()
         item = self._p.link.receive(timeout_s)
+        if self.beside(item):
+            return True
         if isinstance(item, LinkUp):
             self._came_up(item)
         elif isinstance(item, LinkDown):
@@ -205,10 +209,8 @@ class SiteSync:
     def _took(self, news: News) -> None:
         p, now = self._p, self._p.clock.monotonic_s()
         if news.ask_again:
-            for topic_filter in [
-                *p.messages.retained_filters(),
-                *map(p.messages.shard_filter, self._shards.subscribed),
-            ]:
+            again = [*p.messages.retained_filters(), *map(p.messages.shard_filter, self._shards.subscribed)]
+            for topic_filter in again:
                 p.link.unsubscribe(topic_filter)
                 p.link.subscribe(topic_filter)
         if not news.changed:

@@ -261,6 +261,7 @@ def _build(
 ) -> Parts:
     from edgeface.adapters.system.host import Host
     from edgeface.adapters.system.watchdog import ProgressWatchdog, Systemd, SystemdNotifier
+    from edgeface.app.wiring_home import build_home
     from edgeface.app.wiring_site import build_site, tell_site
 
     stream, measures, models, host = EventStream(), Measures(), open_vision(settings), Host()
@@ -282,8 +283,9 @@ def _build(
         link_report, lambda: asdict(host.status(settings.state_dir)), courtesy.give_way,
     )  # fmt: skip
     if site is not None:
-        sites.append(site)
         loop.gate = site.gate
+        site.home = build_home(settings, site, loop, gallery, door, recorder, clock, host.temperature_c)
+        sites.append(site)
     renewal = KeyRenewal(
         store, lambda: closing(open_gallery(settings, keys, clock)), recorder, clock,
         lambda: bool((view := loop.latest) and view.tracks), site.reports.erasures_due if site else lambda: None,

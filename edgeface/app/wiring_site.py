@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeface import __version__
+from edgeface.app.home_assistant import HomeAssistant, Withdrawal
 from edgeface.app.outgoing import TOPICS, Message, Outgoing
 from edgeface.app.people import LiveGallery
 from edgeface.app.recorder import Recorder
@@ -49,20 +50,28 @@ class Site:
     outgoing: Outgoing
     outbox: Outbox
     pump: Work
+    memory: SiteMemory
+    device_topic: Callable[[str], str]
+    home: HomeAssistant | Withdrawal | None = None
 
     def begin(self) -> None:
         self.sync.begin()
+        if self.home is not None:
+            self.sync.beside = self.home.take
+            self.home.begin()
         self.link.start()
 
     @property
     def workers(self) -> Sequence[tuple[str, Work]]:
-        return (("site", self.sync.work), ("events", self.outgoing.work), ("outbox", self.pump))
+        home = () if self.home is None else (("home assistant", self.home.work),)
+        return (("site", self.sync.work), ("events", self.outgoing.work), ("outbox", self.pump), *home)
 
     def status(self) -> dict[str, Any]:
         waiting = self.outbox.status()
         return {
             "name": self.name, "id": self.id, "code": self.code, "device_code": self.device_code, **self.sync.status(),
             "outbox": {"waiting": waiting.waiting, "bytes": waiting.waiting_bytes, "dropped": waiting.dropped},
+            "home_assistant": self.home.status() if isinstance(self.home, HomeAssistant) else None,
         }  # fmt: skip
 
     def close(self) -> None:
@@ -165,7 +174,7 @@ def build_site(
     )
     return Site(
         paired.name, paired.id, paired.code, pairing.device_code, link, sync, gate, reports, outgoing, outbox,
-        OutboxPump(outbox, link).work,
+        OutboxPump(outbox, link).work, memory, messages.device_topic,
     )  # fmt: skip
 
 
@@ -175,6 +184,8 @@ def tell_site(site: list[Site]) -> Callable[[Event], None]:
     def told(event: Event) -> None:
         for one in site:
             one.outgoing.poke(event)
+            if one.home is not None:
+                one.home.heard(event)
 
     return told
 

@@ -35,6 +35,7 @@ from edgeface.ports import Camera, Door, GalleryStore
 if TYPE_CHECKING:
     from edgeface.adapters.camera.scene.parse import Scene
     from edgeface.adapters.system.clock import VirtualClock
+    from edgeface.adapters.system.inspection import Inspection
     from edgeface.adapters.vision.bundle import VisionModels
     from edgeface.app.demo.admins import Admin
     from edgeface.app.demo.stage import Stage
@@ -66,6 +67,18 @@ def renew_wrapping_key(settings: Settings) -> tuple[WrappingKey, int]:
     keys, clock = open_keys(settings, create=False), system_clock()
     with closing(open_gallery(settings, keys, clock)) as store, closing(open_audit(settings, keys)) as audit:
         return renew(store, Recorder(audit, clock, []), clock), sum(1 for _ in store.people())
+
+
+def inspection() -> Inspection:
+    """This machine, for whoever looks at it once."""
+    from edgeface.adapters.system.inspection import Inspection
+
+    return Inspection()
+
+
+def journal(unit: str, lines: str) -> str | None:
+    """The last lines of a unit's log; None where there is no journal."""
+    return inspection().run("journalctl", "--no-pager", "--quiet", "-u", unit, "-n", lines)
 
 
 def memory_gallery(people: Iterable[Person] = ()) -> GalleryStore:

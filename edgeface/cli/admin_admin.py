@@ -10,6 +10,7 @@ import typer
 from edgeface.admin import admins
 from edgeface.admin.devices import Owner, read_offer, write_answer
 from edgeface.cli.admin_common import (
+    BACKUP,
     PassphraseOption,
     SiteOption,
     YesOption,
@@ -19,6 +20,7 @@ from edgeface.cli.admin_common import (
     now_s,
     open_home,
     people_of,
+    say_broker,
     say_published,
     shipped_acl,
 )
@@ -54,7 +56,8 @@ def add(
         write_answer(answer, admins.add(owner, read, called, roles))
         say_published(desk)
     say(f"{called} ({read.signer}) may {', '.join(r.value for r in roles)}. His answer is in {answer}.")
-    say(f"Copy {home.broker_folder}/acl to the broker and reload it, so that he may speak there.")
+    say_broker(home, "acl", until="it lets nothing of him through")
+    say(BACKUP)
 
 
 @app.command(epilog=examples("edgeface admin admin remove Bob"))
@@ -75,7 +78,8 @@ def remove(
         resigned = admins.remove(owner, party, people_of(desk, home), now_s())
         say_published(desk)
     say(f"{party.name} is no admin any more; {resigned} of his records are signed by you now.")
-    say(f"Copy {home.broker_folder}/crl.pem and acl to the broker and restart it.")
+    say_broker(home, "acl", "crl.pem", until="his certificate still connects (doors and agent refuse him already)")
+    say(BACKUP)
 
 
 @app.command("list", epilog=examples("edgeface admin admin list", "edgeface admin admin list --json"))

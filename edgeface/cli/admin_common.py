@@ -24,6 +24,8 @@ from edgeface.domain.roster import short_code
 
 PUBLISH_S = 15.0
 DOORS_S = 5.0
+BACKUP = "The site's backup was renewed: copy it to its other place."
+BROKER_FOLDER = "/etc/mosquitto/edgeface"  # where config/mosquitto/mosquitto.conf looks
 
 SiteOption = Annotated[
     Path | None,
@@ -87,6 +89,18 @@ def say_published(desk: Desk) -> bool:
     say(f"note: the broker isn't reached. {fault}".rstrip())
     say("  It is kept in this site's journal and goes out with the next command or agent.")
     return False
+
+
+def say_broker(home: Home, *files: str, until: str) -> None:
+    """Which of the site's files the broker wants now, what to do there, and what is the case until then."""
+    names = " ".join(str(home.broker_folder / name) for name in files)
+    targets = " and ".join(f"{BROKER_FOLDER}/{name}" for name in files)
+    say(f"The broker's machine wants {'this file' if len(files) == 1 else 'these files'} now; until then {until}.")
+    say(f"  1. copy {names} to {targets}")
+    say("  2. there: systemctl restart mosquitto   (sessions and retained messages stay; doors, agent and admins come")
+    say(
+        "     back by themselves. Not reload: that reads no crl.pem, and loses messages for whoever is away just then.)"
+    )
 
 
 def ask_status(desk: Desk) -> list[dict[str, object]]:

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from edgeface.admin.devices import Owner, find_device, read_offer, write_answer
+from edgeface.admin.home import Home
 from edgeface.cli.admin_common import (
+    BACKUP,
     PassphraseOption,
     SiteOption,
     YesOption,
@@ -16,6 +18,7 @@ from edgeface.cli.admin_common import (
     desk_of,
     now,
     open_home,
+    say_broker,
     say_published,
     shipped_acl,
 )
@@ -55,6 +58,8 @@ def add(
         write_answer(answer, made)
         say_published(desk)
     say(f"{name or read.value.name or 'door'} ({read.signer}) belongs to the site. Its answer is in {answer}.")
+    say("The broker needs nothing for it: a door's rights go by its certificate, which is in the answer.")
+    say(BACKUP)
 
 
 @app.command(epilog=examples("edgeface admin device replace 'front door' new.offer --answer new.answer"))
@@ -77,7 +82,7 @@ def replace(
         write_answer(answer, made)
         say_published(desk)
     say(f"{old.name} is {read.signer} now. Its answer is in {answer}.")
-    _say_broker(home.broker_folder)
+    _say_revoked(home)
 
 
 @app.command(epilog=examples("edgeface admin device remove 'front door'", "edgeface admin device remove 3f09c1 --yes"))
@@ -94,7 +99,7 @@ def remove(
         Owner(home, desk, shipped_acl(), now).remove_device(device)
         say_published(desk)
     say(f"{device.name} ({device.id}) was removed.")
-    _say_broker(home.broker_folder)
+    _say_revoked(home)
 
 
 @app.command("list", epilog=examples("edgeface admin device list", "edgeface admin device list --json"))
@@ -110,5 +115,7 @@ def list_devices(
         print_table(("door", "id", "code"), rows)
 
 
-def _say_broker(folder: Path) -> None:
-    say(f"Copy {folder}/crl.pem to the broker and restart it: only then is the certificate refused.")
+def _say_revoked(home: Home) -> None:
+    until = "the old device still connects (what it hears is sealed with a key that it has not)"
+    say_broker(home, "crl.pem", until=until)
+    say(BACKUP)

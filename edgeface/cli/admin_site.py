@@ -7,15 +7,17 @@ from typing import Annotated
 
 import typer
 
-from edgeface.admin import admins, creation
-from edgeface.admin.devices import read_offer, write_answer
+from edgeface.admin import admins, creation, home_assistant
+from edgeface.admin.devices import Owner, read_offer, write_answer
 from edgeface.admin.home import Home
 from edgeface.cli.admin_common import (
     PassphraseOption,
     SiteOption,
+    desk_of,
     now,
     open_home,
     read_passphrase,
+    say_broker,
     shipped_acl,
     site_folder,
 )
@@ -122,6 +124,45 @@ def accept(
     joined = admins.accept(site_folder(site), answer)
     say(f"You may {', '.join(r.value for r in joined.roles)} at {joined.home.info.name}.")
     say(f"Its code is {joined.site_code}: compare it with the owner's `edgeface admin site show`.")
+
+
+@app.command(
+    "home-assistant",
+    epilog=examples(
+        "edgeface admin site home-assistant --out home-assistant",
+        "edgeface admin site home-assistant --out home-assistant --unlock",
+        "edgeface admin site home-assistant --off",
+    ),
+)
+def let_home_assistant(
+    out: Annotated[Path, typer.Option(help="Folder for its certificate and key.")] = Path("home-assistant"),
+    unlock: Annotated[
+        bool, typer.Option("--unlock", help="It may send commands to locks; each door's settings must allow it too.")
+    ] = False,
+    off: Annotated[bool, typer.Option("--off", help="Take its rights and its certificates back.")] = False,
+    site: SiteOption = None,
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    """Let Home Assistant use the site's broker: its certificate, and its rights there.
+
+    It sees what doors with `home_assistant.enabled` tell it. It signs nothing: with --unlock whoever controls Home
+    Assistant or the broker can open the doors that allow it."""
+    home = open_home(site, passphrase_file)
+    with desk_of(home) as desk:
+        owner = Owner(home, desk, shipped_acl(), now)
+        files = [] if off else home_assistant.allow(owner, out, unlock=unlock)
+        if off:
+            home_assistant.forbid(owner)
+    if off:
+        say("Home Assistant has no rights at the broker any more.")
+        say_broker(home, "acl", "crl.pem", until="it still connects")
+        return
+    say(f"Home Assistant may {'see the doors and unlock them' if unlock else 'see the doors'}.")
+    say_broker(home, "acl", until="it hears nothing there")
+    say(f"In Home Assistant's MQTT integration: broker {home.info.broker_host}, port {home.info.broker_port}; and")
+    say(f"  {files[0].name} (CA), {files[1].name} (client certificate), {files[2].name} (client key) of {out}.")
+    wanted = ", remote_unlock = true" if unlock else ""
+    say(f"At each door that it is to see: [home_assistant] enabled = true{wanted}; then restart edgeface there.")
 
 
 def _told(home: Home) -> dict[str, object]:

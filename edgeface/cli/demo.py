@@ -171,7 +171,13 @@ def _table(outcome: Outcome) -> Any:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
     for column, justify in (("", "left"), ("in the scene", "left"), ("expected", "left"), ("happened", "left"),
                             ("after", "right"), ("relay", "right")):  # fmt: skip
-        table.add_column(column, justify=justify, no_wrap=column in ("", "after", "relay"))  # type: ignore[arg-type]
+        widest_word = 10 if column in ("expected", "happened") else None
+        table.add_column(
+            column,
+            justify=justify,  # type: ignore[arg-type]
+            no_wrap=column in ("", "after", "relay"),
+            min_width=widest_word,
+        )
     for row in outcome.rows:
         mark = Text("✓", style="bold green") if row.ok else Text("✗", style="bold red")
         table.add_row(
@@ -196,10 +202,7 @@ def _print_table(outcome: Outcome) -> None:
             console.print(Text(f"✗ {row.name}: {_in_words('; '.join(row.faults))}.", style="red"))
     held = sum(row.ok for row in outcome.rows)
     if outcome.stood_still_s > LONG_STILL_S:
-        say(
-            f"This machine ran nobody for up to {outcome.stood_still_s * 1000:.0f} ms at a time: another machine or "
-            "program took its processor. The relay's pulses are judged with that taken off."
-        )
+        say(f"The machine stood still for up to {outcome.stood_still_s * 1000:.0f} ms: pulses are judged without.")
     if not outcome.ok and outcome.in_time < ENOUGH_IN_TIME:
         say(
             f"Only {outcome.in_time:.0%} of the pictures were looked at in time: something else keeps this machine "

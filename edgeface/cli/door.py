@@ -96,6 +96,9 @@ def _site(site: dict[str, Any] | None) -> list[tuple[str, str]]:
         ("link", f"{link}; {site['outbox']['waiting']} messages wait"),
         ("gallery", f"{step}; {site['gallery']}, confirmed by the site {ago}"),
     ]
+    if home := site["home_assistant"]:
+        told = "told of this door" if home["announced"] else "not told of this door yet"
+        rows.append(("home assistant", f"{told}; {'MAY UNLOCK IT' if home['may_unlock'] else 'can not unlock it'}"))
     if site["refused"]:
         counts = ", ".join(f"{name} {count}" for name, count in sorted(site["refusals"].items()))
         rows.append(("refused", f"{site['refused']} messages: {counts}"))

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "door": ("door", "Test, lock and look at the door."),
     "pair": ("pair", "Join this door to a site, see which one, leave it."),
     "top": ("top", "Watch the running door live."),
+    "doctor": ("doctor", "Check the whole door: what is fine, what is not, and what to do."),
     "config": ("config", "Check, explain, show and reload the settings."),
     "replay": ("replay", "Run the door's own loop over recorded input."),
     "audit": ("audit", "List, verify and export what happened at the door."),

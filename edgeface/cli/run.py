@@ -78,6 +78,17 @@ def _control(settings: Settings, found: dict[str, Operation]) -> ControlServer:
     )
 
 
+def _say_home_assistant(settings: Settings, of_a_site: bool) -> None:
+    log = logs.logger("home assistant")
+    if not of_a_site:
+        log.warning("off", sentence="Home Assistant is told nothing: this door belongs to no site (edgeface pair).")
+    elif settings.home_assistant.remote_unlock:
+        log.warning(
+            "remote unlock", sentence="Home Assistant may unlock this door: whoever may write to its topic on the "
+            "broker can do that.",
+        )  # fmt: skip
+
+
 def _build(loaded: Loaded, config: Path | None) -> Daemon:
     settings = loaded.settings
     log, camera_log, metrics = logs.logger("door"), logs.logger("camera"), logs.logger("metrics")
@@ -98,6 +109,8 @@ def _build(loaded: Loaded, config: Path | None) -> Daemon:
         say("link", sentence="connected to the broker" if error is None else str(error))
 
     parts.append(wiring.build(settings, [told], report, link_report))
+    if settings.home_assistant.enabled:
+        _say_home_assistant(settings, parts[0].site is not None)
 
     def unexported(sentence: str) -> None:
         metrics.warning("metrics", sentence=sentence)

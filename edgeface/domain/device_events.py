@@ -51,4 +51,18 @@ class AlarmEnded(Event):
     after_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteCommand(Event):
+    """Other software, which signs nothing, asked for the door: `source` home_assistant, `op` lock or unlock; `op` is
+    empty where it can't be told. Written down before it is carried out. `code`: why it was not done. `unsaid`: how many
+    were refused without a word since the last such event, because too many came."""
+
+    kind: ClassVar[str] = "remote_command"
+    op: str
+    source: str
+    done: bool
+    code: str = ""
+    unsaid: int = 0
+
+
 ALARM_NAMES = ("overheating", "power", "disk_low", "clock", "vision_hung", "camera_hung", "safe_mode")

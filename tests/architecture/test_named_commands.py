@@ -66,7 +66,7 @@ def test_the_sentences_are_found() -> None:
     ("text", "said"),
     [
         ("look at `edgeface status`", "edgeface status is no command"),
-        ("Choose one that `edgeface doctor` lists.", "edgeface doctor is no command"),
+        ("Choose one that `edgeface physician` lists.", "edgeface physician is no command"),
         ("or: edgeface gallery erase {who}", "edgeface gallery erase is no command"),
         ("`edgeface door test --pulse 3`", "edgeface door test has no option --pulse"),
         ('advice = "Run `edge"\n    "face` or `edgeface gallery "\n    f"purge {x}`."', "gallery purge is no command"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ import pytest
 from support.device import Device
 from support.simboard import Simboard
 from support.visits import COLLINS
+
+from edgeface.adapters.gallery.keys import DeviceKeys
+from edgeface.adapters.gallery.store import SqliteGallery
+from edgeface.domain.types import Person
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,15 @@ def enrolled(device: Device, enrolled_state: Path) -> Device:
     """Eileen Collins is enrolled."""
     shutil.copytree(enrolled_state, device.state)
     return device
+
+
+@pytest.fixture
+def collins(enrolled_state: Path) -> Person:
+    """As a site's admin enrols her: the same templates, without a door's own record."""
+    gallery = SqliteGallery(enrolled_state / "gallery.db", DeviceKeys.load(enrolled_state / "device.key", environ={}))
+    (person,) = gallery.people()
+    gallery.close()
+    return dataclasses.replace(person, seq=1, name=COLLINS, doors=("front",))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from edgeface.cli import demo
 
 COMMAND = [sys.executable, "-m", "edgeface", "demo"]
 ROWS = [
-    "an admin enrols her, far away",
+    "an admin enrols somebody",
     "an empty doorway",
     "a stranger",
     "a photo of the enrolled person",
@@ -136,7 +136,7 @@ def test_picture_and_table_of_the_whole_demo_fit_any_terminal(
         Happened(33.5, "tailgating_seen", {}),
         Happened(0.3, "person_enrolled", {"person": COLLINS}),
         Happened(37.9, "person_removed", {"person": COLLINS}),
-        Happened(42.0, "access_denied", {"reason": "unknown_person"}),
+        Happened(42.5, "access_denied", {"reason": "unknown_person"}),
     ]
     console = Console(width=columns, file=io.StringIO())
     console.print(demo._picture(acts, Moment(34.0, story.length_s, "playing", True, events), columns))
@@ -167,7 +167,8 @@ def test_without_a_broker_the_same_happens_at_the_door_itself(tmp_path: Path, ph
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     told = json.loads(done.stdout)
     assert [(r["name"], r["faults"]) for r in told["rows"] if not r["ok"]] == []
-    assert [r["happened"] for r in told["rows"]][1:] == ["access_denied (unknown_person)", "nothing"]
+    assert told["rows"][1]["happened"].startswith("access_denied (unknown_person)")
+    assert told["rows"][2]["happened"] == "nothing"
 
 
 @pytest.mark.parametrize(("in_time", "said"), [(0.3, True), (0.9, False)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +16,6 @@ from support.simboard import Simboard
 from support.siteowner import Site
 from support.visits import COLLINS, Visit, write_scene
 
-from edgeface.adapters.gallery.keys import DeviceKeys
-from edgeface.adapters.gallery.store import SqliteGallery
 from edgeface.adapters.link.broker import HOST, LocalBroker
 from edgeface.domain.types import Person
 
@@ -35,15 +32,6 @@ def clients(broker: LocalBroker) -> Iterator[Clients]:
     made = Clients(broker)
     yield made
     made.close()
-
-
-@pytest.fixture
-def collins(enrolled_state: Path) -> Person:
-    """As a site's admin enrols her: the same templates, without a door's own record."""
-    gallery = SqliteGallery(enrolled_state / "gallery.db", DeviceKeys.load(enrolled_state / "device.key", environ={}))
-    (person,) = gallery.people()
-    gallery.close()
-    return dataclasses.replace(person, seq=1, name=COLLINS, doors=("front",))
 
 
 def paired(device: Device, site: Site, broker: LocalBroker) -> None:

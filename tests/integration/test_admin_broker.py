@@ -155,6 +155,28 @@ class Service:
         self.process.wait(PATIENCE_S)
 
 
+def test_the_service_says_why_it_has_no_broker_and_when_it_has_one(field: Field) -> None:
+    field.broker.stop()
+    log = field.folder / "waiting.log"
+    command = [sys.executable, "-m", "edgeface", "admin", "agent", "--site", str(field.folder / "site")]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        for sentence, then in (("It can't reach its broker: ", field.broker.start), ("It has its broker.", None)):
+            by_s = time.monotonic() + PATIENCE_S
+            while sentence not in log.read_text():
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < by_s, log.read_text()
+                time.sleep(0.05)
+            if then is not None:
+                time.sleep(1.0)  # it has tried again since
+                then()
+        assert log.read_text().count("can't reach") == 1
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_S)
+
+
 def test_beside_a_service_the_commands_go_through_it(field: Field) -> None:
     """The owner, and an admin on another machine with his own rights; the service is killed in between."""
     door = field.door("front")

@@ -41,6 +41,12 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
+def home_assistant_rights(acl: str, *, unlock: bool) -> str:
+    """The ACL that ships, with its blocks for Home Assistant; that for unlocking too, if asked for."""
+    acl = re.sub(r"^#(user|topic|pattern) ", r"\1 ", acl, flags=re.MULTILINE)
+    return re.sub(r"^##(user|topic) ", r"\1 ", acl, flags=re.MULTILINE) if unlock else acl
+
+
 class BrokerProcess:
     """The process, in a folder that has what it needs: ca.pem, crl.pem, server.pem, server.key, acl; as
     `edgeface admin site create` makes them."""
@@ -180,11 +186,11 @@ class LocalBroker(BrokerProcess):
         self._revoked |= set(serials)
         self._write_revocations()
 
-    def write_acl(self, *admins: str, home_assistant: bool = False) -> None:
+    def write_acl(self, *admins: str, home_assistant: bool = False, remote_unlock: bool = False) -> None:
         """The ACL that ships, with the admin's block for each of these names. Before `start`, or with `reload`."""
         text = (self._config / "acl").read_text(encoding="utf-8")
         if home_assistant:
-            text = re.sub(r"^#(user|topic|pattern) ", r"\1 ", text, flags=re.MULTILINE)
+            text = home_assistant_rights(text, unlock=remote_unlock)
         block = re.search(r"^user admin\n(?:(?:topic|#) ?.*\n)+", text, re.MULTILINE)
         assert block is not None
         others = [block[0].replace("user admin\n", f"user {name}\n", 1) for name in admins if name != "admin"]
