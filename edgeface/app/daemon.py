@@ -16,12 +16,11 @@ from edgeface.app.free_access import FreeAccess
 from edgeface.app.health import Alarms, Health
 from edgeface.app.logs import logger
 from edgeface.app.machine import MachineWatch, Reading
-from edgeface.app.readers import reader_work
 from edgeface.app.reloading import Reloads
 from edgeface.app.rules import timetable_of
 from edgeface.app.settings import Settings
 from edgeface.app.supervise import Worker, WorkerFailed
-from edgeface.app.wiring import Parts
+from edgeface.app.wiring_parts import Parts
 from edgeface.domain.errors import DoorUnavailable, EdgefaceError
 from edgeface.domain.events import (
     CameraLost,
@@ -82,8 +81,7 @@ class Daemon:
             Worker("vision", self._vision_work, parts.clock, self._worker_failed),
             Worker("machine", self.machine.work, parts.clock, self._worker_failed),
         ]
-        others = reader_work(parts.readers, parts.loop.desk, parts.recorder, parts.clock)
-        for name, work in [*others, *(parts.site.workers if parts.site is not None else ())]:
+        for name, work in parts.side_workers:
             self._workers.append(Worker(name, work, parts.clock, self._worker_failed, vital=False))
         self._door_keeper = Worker("door process", self._door_work, parts.clock, self._worker_failed)
 

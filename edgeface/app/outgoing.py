@@ -5,6 +5,7 @@ so whoever hears it twice can tell. Names never were in it; scores are taken out
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,9 @@ Kind = Literal["alarm", "door", "access", "telemetry"]
 _ACCESS = ("access_granted", "access_denied", "spoof_refused", "tailgating_seen", "lockout_started", "lockout_ended")
 _DOOR = ("door_unlocked", "door_locked", "door_tested", "command_run", "remote_command", "site_mode_changed",
          "daemon_started", "daemon_stopped")  # fmt: skip
-_AT_HOME = ("person_enrolled", "person_removed", "factors_changed", "gallery_in_step")  # receipts say it
+_AT_HOME = (  # receipts say it
+    "person_enrolled", "person_removed", "factors_changed", "gallery_in_step", "wrapping_key_renewed",
+)  # fmt: skip
 _LEFT_OUT = ("score", "margin", "prev", "hash")
 TOPICS: dict[Kind, str] = {
     "alarm": "event/alarm",
@@ -119,9 +122,10 @@ class Outgoing:
             return
         self._next_telemetry_s = now + self._every_s
         at = self._clock.utc().isoformat()
-        said = {"id": f"{self._device}-t-{int(self._clock.utc().timestamp() * 1000)}", "at": at, **self._telemetry()}
+        number = secrets.token_hex(8)  # not the time: without a battery every start has the same
+        said = {"id": f"{self._device}-t-{number}", "at": at, **self._telemetry()}
         self._keep([Message(str(said["id"]), "telemetry", _json(said))])
-        days = self._days_left()
+        days = self._days_left() if self._clock.is_set() else None
         if days is not None and days < WARN_DAYS and (self._warned_s is None or now - self._warned_s >= DAY_S):
             self._warned_s = now
             self._record([CertificateExpiring(now, max(0, int(days)))])

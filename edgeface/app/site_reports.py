@@ -4,8 +4,10 @@ Sent through the link alone: a receipt that is lost with the connection is made 
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable
 
+from edgeface.app.known_time import known_utc_s
 from edgeface.app.people import LiveGallery
 from edgeface.app.site_book import SiteBook, SiteMessages, SiteStore
 from edgeface.domain.errors import EdgefaceError, LinkBusy, LinkUnavailable
@@ -35,7 +37,8 @@ class Reports:
         self._clock, self._audit_head, self._model = clock, audit_head, model
         self._receipt_at_s: float | None = None
         self._erasures_at_s: float | None = None
-        self._confirmed: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._erasures_asked = threading.Event()
+        self._confirmed: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
         self._number = 0
 
     def receipt_due(self, now_s: float, *, soon: bool = True) -> None:
@@ -43,7 +46,8 @@ class Reports:
         self._receipt_at_s = at_s if self._receipt_at_s is None else min(self._receipt_at_s, at_s)
 
     def erasures_due(self) -> None:
-        self._erasures_at_s = 0.0
+        """From any thread."""
+        self._erasures_asked.set()
 
     def say(self, value: object) -> bool:
         """Signs and sends; False where there is no connection, or no room."""
@@ -68,7 +72,7 @@ class Reports:
                 audit_head=head,
                 model=self._model,
                 refused=refused,
-                at_s=self._unix_s(),
+                at_s=known_utc_s(self._clock),
             )
             if self._send(receipt):
                 self._receipt_at_s = None
@@ -79,7 +83,10 @@ class Reports:
     def _erasures(self, standing: Standing, now_s: float) -> None:
         try:
             while not self._confirmed.empty():
-                self._store.receipted(self._confirmed.get_nowait())
+                self._store.receipted(*self._confirmed.get_nowait())
+            if self._erasures_asked.is_set():
+                self._erasures_asked.clear()  # before looking: what is asked for meanwhile is looked for again
+                self._erasures_at_s = 0.0
             if self._erasures_at_s is None or now_s < self._erasures_at_s or not self._link.status().connected:
                 return
             owed = self._store.owed()
@@ -87,12 +94,12 @@ class Reports:
             self._erasures_at_s = now_s + ERASURES_S
             return
         for one in owed:
-            erasure = ErasureReceipt(one.record, one.destroyed_s, manifest=standing.manifest)
-            self._send(erasure, self._confirming(one.record))
+            erasure = ErasureReceipt(one.record, one.destroyed_s, one.rotated, one.rotated_s, standing.manifest)
+            self._send(erasure, self._confirming(one.record, one.rotated))
         self._erasures_at_s = now_s + 6 * ERASURES_S if owed else None
 
-    def _confirming(self, record: str) -> Callable[[str], None]:
-        return lambda _message_id: self._confirmed.put(record)
+    def _confirming(self, record: str, rotated: bool) -> Callable[[str], None]:
+        return lambda _message_id: self._confirmed.put((record, rotated))
 
     def _send(self, value: object, on_acknowledged: Callable[[str], None] | None = None) -> bool:
         topic, payload, retain = self._messages.sign(value)
@@ -104,6 +111,3 @@ class Reports:
         except (LinkUnavailable, LinkBusy):
             return False
         return True
-
-    def _unix_s(self) -> int:
-        return max(0, int(self._clock.utc().timestamp()))

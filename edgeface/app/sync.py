@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable
 
+from edgeface.app.known_time import known_utc_s
 from edgeface.app.site_book import News, SiteBook
 from edgeface.app.site_commands import Commands
 from edgeface.app.site_force import InForce, SiteParts
@@ -200,7 +201,7 @@ class SiteSync:
             elif isinstance(value, Manifest):
                 p.gallery.drop(value.revoked)
             before = self._versions()
-            self._took(self._book.take(opened, max(0, int(p.clock.utc().timestamp()))))
+            self._took(self._book.take(opened, known_utc_s(p.clock)))
             self._changed = True
             if self._versions() != before:
                 self._known_since_s = p.clock.monotonic_s()
@@ -208,10 +209,8 @@ class SiteSync:
     def _took(self, news: News) -> None:
         p, now = self._p, self._p.clock.monotonic_s()
         if news.ask_again:
-            for topic_filter in [
-                *p.messages.retained_filters(),
-                *map(p.messages.shard_filter, self._shards.subscribed),
-            ]:
+            again = [*p.messages.retained_filters(), *map(p.messages.shard_filter, self._shards.subscribed)]
+            for topic_filter in again:
                 p.link.unsubscribe(topic_filter)
                 p.link.subscribe(topic_filter)
         if not news.changed:

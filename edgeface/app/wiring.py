@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import asdict
 from datetime import datetime
 from random import SystemRandom
 from typing import TYPE_CHECKING
@@ -11,18 +12,20 @@ from typing import TYPE_CHECKING
 from edgeface.app.courtesy import Courtesy
 from edgeface.app.desk import Desk
 from edgeface.app.door_loop import DoorLoop
-from edgeface.app.machine import Machine, UnknownMachine
+from edgeface.app.known_time import known_utc_s
 from edgeface.app.measures import Measures
 from edgeface.app.people import IdentityRule, LiveGallery
 from edgeface.app.recorder import EventStream, Listener, Recorder
+from edgeface.app.renewal import KeyRenewal
 from edgeface.app.rules import Rules, budget_of, rules_of
 from edgeface.app.settings import Settings
 from edgeface.app.view import Vision
+from edgeface.app.wiring_parts import Parts
 from edgeface.app.wiring_reader import door_reader, factor_hasher, open_readers
 from edgeface.domain.calibration import FmrCurve
 from edgeface.domain.errors import CameraError, EndOfStream, LinkUnavailable, ModelError, SourceError
 from edgeface.domain.types import Floats, Pixels
-from edgeface.ports import AuditLog, Camera, Clock, Door, GalleryStore, Reader
+from edgeface.ports import Camera, Clock, Door
 
 if TYPE_CHECKING:
     from edgeface.adapters.camera.reconnect import ResilientCamera
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     from edgeface.adapters.gallery.store import SqliteGallery
     from edgeface.adapters.system.audit import FileAudit
     from edgeface.adapters.system.audit_reader import AuditReader
-    from edgeface.adapters.system.watchdog import ProgressWatchdog, Systemd
     from edgeface.adapters.vision.bundle import VisionModels
     from edgeface.app.wiring_site import Site
 
@@ -94,10 +96,11 @@ def open_keys(settings: Settings, *, create: bool) -> DeviceKeys:
     return DeviceKeys.load(settings.key_file)
 
 
-def open_gallery(settings: Settings, keys: DeviceKeys) -> SqliteGallery:
+def open_gallery(settings: Settings, keys: DeviceKeys, clock: Clock | None = None) -> SqliteGallery:
     from edgeface.adapters.gallery.store import SqliteGallery
 
-    return SqliteGallery(settings.gallery_path, keys)
+    clock = clock or system_clock()
+    return SqliteGallery(settings.gallery_path, keys, utc_s=lambda: known_utc_s(clock))
 
 
 def open_audit(settings: Settings, keys: DeviceKeys) -> FileAudit:
@@ -208,31 +211,6 @@ def open_door(
 # -- the whole --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class Parts:
-    """What the daemon runs; opened in this order, closed in the reverse one."""
-
-    settings: Settings
-    clock: Clock
-    models: VisionModels
-    store: GalleryStore
-    audit: AuditLog
-    gallery: LiveGallery
-    stream: EventStream
-    recorder: Recorder
-    watchdog: ProgressWatchdog
-    systemd: Systemd
-    process: DoorProcess | None
-    door: Door
-    camera: ResilientCamera
-    loop: DoorLoop
-    measures: Measures = field(default_factory=Measures)
-    machine: Machine = field(default_factory=UnknownMachine)
-    site: Site | None = None
-    courtesy: Courtesy = field(default_factory=Courtesy)
-    readers: Sequence[Reader] = ()
-
-
 def build(
     settings: Settings,
     listeners: Iterable[Listener],
@@ -269,7 +247,7 @@ def _build(
     stream, measures, models, host = EventStream(), Measures(), open_vision(settings), Host()
     keys = open_keys(settings, create=True)
     clock = system_clock(audit_reader(settings, keys).newest_time())
-    store, audit = open_gallery(settings, keys), open_audit(settings, keys)
+    store, audit = open_gallery(settings, keys, clock), open_audit(settings, keys)
     courtesy, rule = Courtesy(), identity_rule(settings, models)
     gallery = LiveGallery(store, models.embedder.model, rule, clock, courtesy.give_way)
     sites: list[Site] = []
@@ -289,10 +267,14 @@ def _build(
         loop.gate = site.gate
         site.home = build_home(settings, site, loop, gallery, door, recorder, clock, host.temperature_c)
         sites.append(site)
+    renewal = KeyRenewal(
+        store, lambda: closing(open_gallery(settings, keys, clock)), recorder, clock,
+        lambda: bool((view := loop.latest) and view.tracks), site.reports.erasures_due if site else lambda: None,
+    )  # fmt: skip
     return Parts(
         settings, clock, models, store, audit, gallery, stream, recorder, watchdog, Systemd(SystemdNotifier()),
         process, door, resilient_camera(settings, report), loop, measures, host, site, courtesy,
-        open_readers(settings, lines),
+        open_readers(settings, lines), renewal,
     )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ class Site:
     link: Link
     sync: SiteSync
     gate: SiteGate
+    reports: Reports
     outgoing: Outgoing
     outbox: Outbox
     pump: Work
@@ -181,7 +182,7 @@ def build_site(
         mqtt.telemetry_s,
     )
     return Site(
-        paired.name, paired.id, paired.code, pairing.device_code, link, sync, gate, outgoing, outbox,
+        paired.name, paired.id, paired.code, pairing.device_code, link, sync, gate, reports, outgoing, outbox,
         OutboxPump(outbox, link).work, memory, messages.device_topic,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +15,20 @@ from edgeface.app.door_loop import DoorLoop
 from edgeface.app.paths import mosquitto_dir
 from edgeface.app.people import LiveGallery
 from edgeface.app.recorder import Listener, Recorder
+from edgeface.app.renewal import renew
 from edgeface.app.rules import rules_of
 from edgeface.app.settings import Settings
-from edgeface.app.wiring import identity_rule, open_camera, vision_of
+from edgeface.app.wiring import (
+    identity_rule,
+    open_audit,
+    open_camera,
+    open_gallery,
+    open_keys,
+    system_clock,
+    vision_of,
+)
 from edgeface.domain.errors import ConfigError
+from edgeface.domain.gallery_keys import WrappingKey
 from edgeface.domain.types import Person, Pixels
 from edgeface.ports import Camera, Door, GalleryStore
 
@@ -50,6 +60,13 @@ def back_up_gallery(settings: Settings, target: Path) -> None:
     from edgeface.adapters.gallery.backup import back_up
 
     back_up(settings.gallery_path, target)
+
+
+def renew_wrapping_key(settings: Settings) -> tuple[WrappingKey, int]:
+    """At once, and how many people it wraps. Raises StorageError (TracesRemain among them), GalleryError."""
+    keys, clock = open_keys(settings, create=False), system_clock()
+    with closing(open_gallery(settings, keys, clock)) as store, closing(open_audit(settings, keys)) as audit:
+        return renew(store, Recorder(audit, clock, []), clock), sum(1 for _ in store.people())
 
 
 def inspection() -> Inspection:

@@ -128,6 +128,20 @@ def backup(
         raise typer.Exit(65)
 
 
+@app.command(epilog=examples("edgeface gallery rotate", "edgeface gallery rotate --json"))
+def rotate(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Replace the key that wraps everybody's keys, and destroy the one before: now, instead of within a day.
+
+    After a removal the daemon does so by itself. People stay as they are; old copies of the gallery stay readable with
+    the device key. Ends with 74 where the new key is in force but the old one could not be overwritten yet."""
+    renewed, people = wiring_tools.renew_wrapping_key(load_settings(config))
+    if as_json:
+        print_json({"generation": renewed.generation, "people": people, "renewed_s": renewed.renewed_s})
+    else:
+        say(f"The wrapping key is number {renewed.generation} now; the keys of {people} people are wrapped by it, and "
+            "the one before is destroyed.")  # fmt: skip
+
+
 def _summary(person: Person) -> dict[str, Any]:
     return {
         "id": person.id,

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from edgeface.app import wiring, wiring_site
+from edgeface.app.known_time import known_utc_s
 from edgeface.app.settings import Settings, load_settings
 from edgeface.app.site_pairing import Offer, PairedSite, Pairing, PairingError
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
@@ -75,7 +76,7 @@ def _pairing(settings: Settings, *, create: bool) -> Iterator[Pairing]:
 
 
 def _offer(pairing: Pairing, out: Path | None, qr: bool, as_json: bool) -> None:
-    offer = pairing.offer(int(wiring.system_clock().utc().timestamp()))
+    offer = pairing.offer(known_utc_s(wiring.system_clock()))
     if out is not None:
         try:
             out.write_bytes(offer.data)

@@ -14,6 +14,7 @@ from edgeface.app.reloading import Reloads, Taker
 from edgeface.app.safe_mode import SafeMode
 from edgeface.app.settings import Loaded, Settings, read_settings
 from edgeface.app.wiring_metrics import Exports
+from edgeface.app.wiring_parts import Parts
 from edgeface.cli.output import ConfigOption, examples
 from edgeface.cli.starting import require_startable
 from edgeface.control.operations import operations
@@ -94,7 +95,7 @@ def _build(loaded: Loaded, config: Path | None) -> Daemon:
     log, camera_log, metrics = logs.logger("door"), logs.logger("camera"), logs.logger("metrics")
     link_log = logs.logger("link")
     exports: list[Exports] = []
-    parts: list[wiring.Parts] = []
+    parts: list[Parts] = []
 
     def told(event: Event) -> None:
         decided = bool(parts) and "track" in event.to_dict()

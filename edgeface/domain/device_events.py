@@ -1,5 +1,5 @@
 """Events of the device itself that are neither about a person nor about the door: alarms that begin and end by
-themselves, and changes of the settings. Serialised as all others (events.py)."""
+themselves, changes of the settings, renewals of the gallery's wrapping key. Serialised as all others (events.py)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ class SettingsRefused(Event):
 
     kind: ClassVar[str] = "settings_refused"
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrappingKeyRenewed(Event):
+    """The key that wraps the key of everybody in the gallery; the one before is destroyed."""
+
+    kind: ClassVar[str] = "wrapping_key_renewed"
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)

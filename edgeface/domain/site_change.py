@@ -43,7 +43,10 @@ class SiteChange:
 
 @dataclass(frozen=True, slots=True)
 class OwedErasure:
-    """A person was erased and the site wants to know; `destroyed_s` is Unix time."""
+    """A person was erased and the site wants to know; `rotated` once the key that wrapped the person's key is destroyed
+    too. Both times are Unix time, 0 where the device's clock could not be right."""
 
     record: str
     destroyed_s: int
+    rotated: bool = False
+    rotated_s: int = 0

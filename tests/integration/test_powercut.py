@@ -3,19 +3,24 @@ disk is made that forgets what was not synced)."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import powercut
 from support.killing import FIRST_SEED
 from support.ledger import Ledger
+from support.siteplan import State, Step, plan
 
+from edgeface.adapters.gallery import rotation
 from edgeface.adapters.gallery.keys import DeviceKeys
+from edgeface.adapters.gallery.site import SiteMemory
 from edgeface.adapters.gallery.store import SqliteGallery
 from edgeface.adapters.system.audit import FileAudit
 from edgeface.adapters.system.clock import VirtualClock
@@ -39,10 +44,9 @@ def _complaint_about_gallery(folder: Path, acks: list[dict[str, object]]) -> str
     ledger = Ledger()
     for ack in acks:
         ledger.feed(ack)
-    raw = b"".join(path.read_bytes() for path in folder.glob("gallery.db*"))
-    for one in ledger.removed.values():
-        if bytes.fromhex(one["wrapped_key"]) in raw or bytes.fromhex(one["sealed"])[:48] in raw:
-            return "an acknowledged removal left its key or its record on the disk"
+    trace = ledger.trace(b"".join(path.read_bytes() for path in folder.glob("gallery.db*")))
+    if trace is not None:
+        return trace
     if not (folder / "gallery.db").exists():
         return "the gallery is gone" if ledger.opened else None
     try:
@@ -64,6 +68,7 @@ def _gallery_complaints(base: Path, *arguments: str, obeys_sync: bool = True) ->
     acks = record.acknowledged()
     assert sum('"put"' in line for _, line in acks) >= 10
     assert sum('"removed"' in line for _, line in acks) >= 5
+    assert sum('"renewed"' in line for _, line in acks) >= 2
     found = []
     for i, (moment, write_disk) in enumerate(record.cuts(CUTS, seed=FIRST_SEED + 7, obeys_sync=obeys_sync)):
         folder = base / f"cut{i}"
@@ -84,6 +89,70 @@ def test_a_gallery_keeps_every_acknowledged_change_through_a_power_cut(folder: P
 def test_the_disk_that_forgets_catches_a_gallery_that_does_not_sync(folder: Path) -> None:
     """The same workload with `PRAGMA synchronous=OFF` must lose something, or the test above proves nothing."""
     assert _gallery_complaints(folder, "40", "unsynced") != []
+
+
+SITE_STEPS = 10
+SITE_SEED = 3  # whose steps have everything
+
+
+def _complaint_about_site(folder: Path, acks: list[dict[str, Any]], steps: list[Step]) -> str | None:
+    """What is wrong with a site's memory: it must be as the last acknowledged step left it, or as the one that had
+    begun then would have."""
+    raw = b"".join(path.read_bytes() for path in folder.glob("gallery.db*"))
+    if any(bytes.fromhex(one) in raw for ack in acks for one in ack.get("destroyed", ())):
+        return "a key or a record that was destroyed is on the disk"
+    if not (folder / "gallery.db").exists():
+        return "the gallery is gone" if acks else None
+    done = [ack["step"] for ack in acks if ack["op"] == "done"]
+    begun = [ack["step"] for ack in acks if ack["op"] == "begun"]
+    allowed = [steps[done[-1]].after if done else State()]
+    if begun and begun[-1] not in done:
+        allowed.append(steps[begun[-1]].after)
+    try:
+        keys = DeviceKeys.load(folder / "key", environ={})
+        gallery = SqliteGallery(folder / "gallery.db", keys)
+    except EdgefaceError as e:
+        return f"it can't be opened: {e}"
+    try:
+        found = [state.complaint(gallery, SiteMemory(gallery, keys)) for state in allowed]
+        return None if None in found else "; ".join(f for f in found if f)
+    except EdgefaceError as e:
+        return f"it doesn't work: {e}"
+    finally:
+        gallery.close()
+
+
+def _site_complaints(base: Path, seed: int, *arguments: str) -> list[str]:
+    root = base / f"run{seed}"
+    root.mkdir(mode=0o700)
+    steps = plan(seed, SITE_STEPS)
+    record = powercut.record(WORKLOADS / "site_memory.py", root, str(seed), str(SITE_STEPS), *arguments)
+    acks = [(at, json.loads(line)) for at, line in record.acknowledged()]
+    assert acks[-1][1]["step"] == SITE_STEPS - 1
+    cuts = record.cuts(CUTS, seed, obeys_sync=True) if arguments else record.cuts_at_every_write(seed)
+    found = []
+    for moment, write_disk in cuts:
+        folder = base / "cut"
+        folder.mkdir(mode=0o700)
+        write_disk(folder)
+        complaint = _complaint_about_site(folder, [ack for at, ack in acks if at <= moment], steps)
+        if complaint is not None:
+            found.append(f"at call {moment}: {complaint}")
+        shutil.rmtree(folder)
+    return found
+
+
+@pytest.mark.campaign
+def test_what_a_site_told_is_there_whole_or_not_at_all_through_a_power_cut_at_every_write(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People, removals, the site's values, its matrix, its receipts and the wrapping key: each step is one."""
+    monkeypatch.setattr(rotation, "orthogonal", functools.cache(rotation.orthogonal))  # half of an opening's time
+    assert _site_complaints(folder, FIRST_SEED + SITE_SEED) == []
+
+
+def test_the_disk_that_forgets_catches_a_sites_memory_that_does_not_sync(folder: Path) -> None:
+    assert _site_complaints(folder, FIRST_SEED + SITE_SEED, "unsynced") != []
 
 
 def _complaint_about_audit(folder: Path, acks: list[dict[str, object]]) -> str | None:

@@ -28,11 +28,13 @@ def test_a_gallery_survives_being_killed_at_any_point(tmp_path: Path) -> None:
             if not (tmp_path / "gallery.db").exists():
                 assert not ledger.opened
                 continue
+            assert ledger.trace(_raw(tmp_path)) is None, f"after kill {seed}"
             gallery = SqliteGallery(tmp_path / "gallery.db", DeviceKeys.load(tmp_path / "key", environ={}))
             assert ledger.complaint(gallery) is None, f"after kill {seed}"
             gallery.close()
     assert ledger.changes >= runs(60)
     assert ledger.removed
+    assert ledger.stale
 
 
 def _raw(folder: Path) -> bytes:

@@ -17,6 +17,7 @@ class Ledger:
         self.people: dict[str, tuple[int, int]] = {}  # id -> (number, seq)
         self.removed: dict[str, Mapping[str, Any]] = {}
         self.pending: Mapping[str, Any] | None = None  # begun, not acknowledged: may be there or not, never by half
+        self.stale: list[bytes] = []  # sealed wrapping keys and what they wrapped, until one of the last renewals
         self.opened = False
         self.changes = 0
 
@@ -30,6 +31,18 @@ class Ledger:
             del self.people[ack["id"]]
             self.removed[ack["id"]] = ack
             self.changes += 1
+        elif ack["op"] == "renewed":
+            self.stale = [*self.stale, *map(bytes.fromhex, ack["stale"])][-300:]
+            self.changes += 1
+
+    def trace(self, raw: bytes) -> str | None:
+        """What is in the files' bytes though it was destroyed."""
+        for one in self.removed.values():
+            if one and (bytes.fromhex(one["wrapped_key"]) in raw or bytes.fromhex(one["sealed"])[:48] in raw):
+                return "an acknowledged removal left its key or its record on the disk"
+        if any(needle in raw for needle in self.stale):
+            return "an acknowledged renewal left the old wrapping key, or what it wrapped, on the disk"
+        return None
 
     def complaint(self, gallery: SqliteGallery) -> str | None:
         """What is wrong; None where nothing is. Afterwards the pending change counts as what came of it."""

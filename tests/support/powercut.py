@@ -32,6 +32,10 @@ _CALLS = (
     "?open,openat,?creat,close,?dup,?dup2,dup3,fcntl,write,writev,pwrite64,?pwritev,?pwritev2,lseek,fsync,fdatasync,"
     "?sync_file_range,?rename,renameat,renameat2,?unlink,unlinkat,ftruncate,truncate,fallocate,?mkdir,mkdirat,?link,linkat"
 )
+_CHANGING = frozenset(
+    ("write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "unlink", "unlinkat", "ftruncate",
+     "truncate", "fallocate")
+)  # fmt: skip
 _LINE = re.compile(r"^(\d+)\s+(\w+)\((.*)\)\s+= (-?\d+)")
 _ARGUMENT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"(\.\.\.)?|([^,\s][^,]*)')
 _BLOCK, _SECTOR = 4096, 512
@@ -239,6 +243,11 @@ class Record:
             i for i, (_, a, _) in enumerate(self.calls) if any(isinstance(x, bytes) and x.startswith(root) for x in a)
         )
 
+    def cuts_at_every_write(self, seed: int) -> Iterator[tuple[int, Callable[[Path], None]]]:
+        """As `cuts`, at every call that changes what is on the disk, or what must be."""
+        moments = [at for at in range(self.first_change(), len(self.calls)) if self.calls[at][0] in _CHANGING]
+        return self._cuts_at([*moments, len(self.calls)], random.Random(seed), obeys_sync=True)
+
     def cuts(self, count: int, seed: int, *, obeys_sync: bool = True) -> Iterator[tuple[int, Callable[[Path], None]]]:
         """`count` moments spread over the run, most of them at or around acknowledgements: (position, a function that
         writes a disk as it may be after a power cut at that position into an empty folder)."""
@@ -248,6 +257,11 @@ class Record:
         moments = sorted(
             rng.choice(acks) if rng.random() < 0.4 else rng.randint(first, len(self.calls)) for _ in range(count)
         )
+        return self._cuts_at(moments, rng, obeys_sync=obeys_sync)
+
+    def _cuts_at(
+        self, moments: list[int], rng: random.Random, *, obeys_sync: bool
+    ) -> Iterator[tuple[int, Callable[[Path], None]]]:
         disk = Disk(self.root, obeys_sync=obeys_sync)
         played = 0
         for moment in moments:

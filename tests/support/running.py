@@ -28,7 +28,8 @@ from edgeface.app.people import LiveGallery
 from edgeface.app.recorder import EventStream, Recorder
 from edgeface.app.rules import rules_of
 from edgeface.app.settings import Settings
-from edgeface.app.wiring import Parts, vision_of
+from edgeface.app.wiring import vision_of
+from edgeface.app.wiring_parts import Parts
 
 WAIT_S = 30.0  # how long a test waits for what must come; only a broken daemon takes it
 

@@ -110,7 +110,11 @@ def test_a_removed_door_needs_the_list_of_the_revoked(owner: Owner) -> None:
 def test_a_replaced_door_needs_the_same(owner: Owner) -> None:
     owner.door("front")
     (owner.folder / "new.offer").write_bytes(PaperDoor("new").offer)
-    wants(owner, owner.admin("device", "replace", "front", owner.folder / "new.offer", "--yes"), "crl.pem")
+    wants(
+        owner,
+        owner.admin("device", "replace", "front", owner.folder / "new.offer", "--answer", owner.folder / "a", "--yes"),
+        "crl.pem",
+    )
 
 
 def test_an_admin_needs_his_rights_and_a_removed_one_both(owner: Owner) -> None:

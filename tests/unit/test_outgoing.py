@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -102,3 +103,14 @@ def test_telemetry_comes_in_its_time_and_an_ending_certificate_is_warned_of_once
     assert {m.kind for m in telemetry} == {"telemetry"}
     assert len({m.id for m in telemetry}) == 30
     assert [e.days_left for e in site.recorded] == [29, 29]
+
+
+def test_a_clock_that_can_not_be_right_warns_of_no_certificate_and_numbers_nothing() -> None:
+    """Every start without a battery has the same times: telemetry of two of them must not pass for one."""
+    sites = [Site(), Site()]
+    for site in sites:
+        site.clock.set_utc(datetime(1970, 1, 1, tzinfo=timezone.utc))
+        site.days = -20_000.0
+        site.worker.report()
+        assert not site.recorded
+    assert sites[0].kept[0].id != sites[1].kept[0].id

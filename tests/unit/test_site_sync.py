@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.oldgallery import make_old
 from support.opening import HereOpener
 from support.people import person, person_id
 from support.sitedoor import Scene
@@ -18,6 +19,7 @@ from edgeface.domain.errors import StorageError
 from edgeface.domain.messages import Removal, SiteMode
 from edgeface.domain.messages_door import CommandOp
 from edgeface.domain.roster import ADMIN_ROLES, Party
+from edgeface.domain.site_change import SiteChange
 
 
 @pytest.fixture(params=["as they come", "opened ahead"])
@@ -141,6 +143,63 @@ def test_an_erasure_comes_back_with_a_signed_receipt_once(scene: Scene) -> None:
     assert sealed[:48] not in raw
 
 
+def test_an_erasure_has_one_more_receipt_when_the_wrapping_key_is_renewed(scene: Scene) -> None:
+    one, two, _ = enrol(scene, 1, 2, 3)
+    scene.site.remove(one, erased=True)
+    scene.site.new_manifest()
+    scene.settle(10)
+    assert [(e.record, e.rotated, e.rotated_s) for e in scene.site.erasures] == [(one, False, 0)]
+    scene.door.again()  # it is owed over a restart
+    destroyed_s = scene.site.erasures[0].destroyed_s
+    scene.door.store._utc_s = lambda: destroyed_s + 3600.5
+    scene.door.store.renew()
+    scene.door.parts.reports.erasures_due()
+    scene.settle(10)
+    told = scene.site.erasures[1:]
+    assert [(e.record, e.destroyed_s, e.rotated, e.rotated_s) for e in told] == [
+        (one, destroyed_s, True, destroyed_s + 3600)
+    ]
+    scene.door.store.renew()
+    scene.door.again()
+    scene.settle(10)
+    assert len(scene.site.erasures) == 2, "and no more"
+    scene.site.remove(two, erased=True)
+    scene.site.new_manifest()
+    scene.settle(10)
+    assert [(e.record, e.rotated) for e in scene.site.erasures[2:]] == [(two, False)]
+
+
+def test_a_renewal_before_the_first_receipt_got_through_makes_one_receipt_of_two(scene: Scene) -> None:
+    one, two = enrol(scene, 1, 2)
+    scene.site.remove(two)
+    scene.site.new_manifest()
+    scene.settle(10)
+    scene.door.store.renew()
+    scene.door.memory.commit(SiteChange(removals=((one, True), (two, True)), at_s=77))
+    scene.door.store.renew()
+    scene.door.again()
+    scene.settle(10)
+    told = {(e.record, e.destroyed_s, e.rotated) for e in scene.site.erasures}
+    assert told == {(one, 77, True), (two, 77, True)}
+    assert len(scene.site.erasures) == 2
+
+
+def test_a_door_of_before_goes_on_with_the_erasures_that_it_owed(scene: Scene) -> None:
+    """Its table of removals knows nothing of wrapping keys yet."""
+    one, two = enrol(scene, 1, 2)
+    scene.door.memory.commit(SiteChange(removals=((one, True),), at_s=77))
+    scene.door.close()
+    make_old(scene.door.folder / "gallery.db", scene.door.device_keys)
+    scene.door.open()
+    assert scene.door.ids() == {two}
+    scene.settle(10)
+    assert [(e.record, e.rotated) for e in scene.site.erasures] == [(one, False)]
+    scene.door.store.renew()
+    scene.door.parts.reports.erasures_due()
+    scene.settle(10)
+    assert [(e.record, e.rotated) for e in scene.site.erasures] == [(one, False), (one, True)]
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_any_order_loss_and_duplicate_end_in_step(tmp_path: Path, seed: int) -> None:
     broker = MemoryBroker(misbehaviour=Misbehaviour(drop=0.15, duplicate=0.2, reorder=0.3, delay=0.1), seed=seed)
@@ -258,8 +317,8 @@ def test_a_message_that_trips_the_software_does_not_stop_the_next(
 def test_a_new_epoch_turns_the_gallery_and_forgets_the_old_key(scene: Scene) -> None:
     site, door = scene.site, scene.door
     ids = enrol(scene, 1, 2, 3)
-    before = door.store._rotation.id
-    rows = door.store._rows()
+    before = door.store._keyring.read(door.store._file.db).rotation.id
+    rows = door.store._rows()[1]
     site.rotate()
     site.new_roster()
     for record, signed in site.people.items():  # the records come before the key: held aside
@@ -271,9 +330,9 @@ def test_a_new_epoch_turns_the_gallery_and_forgets_the_old_key(scene: Scene) -> 
     scene.settle()
     assert door.in_step
     assert door.sync.status()["epoch"] == 2
-    assert door.store._rotation.id != before
+    assert door.store._keyring.read(door.store._file.db).rotation.id != before
     assert door.known() == set(ids)
-    assert not {r[3] for r in rows} & {r[3] for r in door.store._rows()}
+    assert not {r[3] for r in rows} & {r[3] for r in door.store._rows()[1]}
     assert set(door.sync._book.epochs) == {2}
     old = c.seal_record(site.people[ids[0]], c.new_epoch(1), site.id, site.agent, site.version)
     site.say("gallery-log", old, retain=False)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 
 from edgeface.adapters.gallery.erasure import Erasure
+from edgeface.adapters.gallery.keyring import Keyring, Ring, owe_renewal
 from edgeface.domain.errors import RecordConflict
 from edgeface.domain.types import Person
 
-Seal = Callable[[Person], tuple[bytes, bytes]]  # -> (wrapped key, sealed record)
-
 
 class Batch:
-    """Inside one transaction. `owes`: it supersedes what must not be left in the file once it is committed."""
+    """Inside one transaction. `owes`: it supersedes what must not be left in the file once it is committed. `now_s` is
+    Unix time, as this device has it."""
 
-    def __init__(self, db: sqlite3.Connection, seal: Seal, erasure: Erasure) -> None:
-        self.db, self._seal, self._erasure = db, seal, erasure
+    def __init__(self, db: sqlite3.Connection, keyring: Keyring, erasure: Erasure, now_s: int) -> None:
+        self.db, self._keyring, self._erasure, self._now_s = db, keyring, erasure, now_s
+        self.ring: Ring = keyring.read(db)
         self._superseded: list[tuple[object, object]] = []
         self.owes = False
 
@@ -35,7 +35,7 @@ class Batch:
                 f"The record {person.id} is at number {old[0]} already; number {person.seq} is not newer.",
                 "Read it again and repeat the change.",
             )
-        wrapped, sealed = self._seal(person)
+        wrapped, sealed = self.ring.seal(person)
         if old is None:
             statement = "INSERT INTO person (seq, wrapped_key, sealed, id) VALUES (?, ?, ?, ?)"
         else:
@@ -56,14 +56,30 @@ class Batch:
         if old is not None:
             self.db.execute("DELETE FROM person WHERE id = ?", (person_id,))
             self.db.execute("UPDATE state SET people = people - 1")
+            self.owe_renewal()
         self.db.execute("UPDATE state SET version = version + 1")
         self._note(old)
         return old is not None
 
     def rewrite(self, person: Person) -> None:
         """The same record, sealed anew."""
-        wrapped, sealed = self._seal(person)
+        wrapped, sealed = self.ring.seal(person)
         self.db.execute("UPDATE person SET wrapped_key = ?, sealed = ? WHERE id = ?", (wrapped, sealed, person.id))
+
+    def turn(self, seed: bytes) -> None:
+        """Another matrix; the records are to be rewritten."""
+        self.owe_everything()
+        self.ring = self._keyring.turn(self.db, seed)
+
+    def renew(self) -> None:
+        """Another wrapping key: the one before opens nothing any more, and is not left in the file."""
+        self.owe_everything()
+        self.ring, stale = self._keyring.renew(self.db, self._now_s)
+        self._superseded += [(None, sealed) for sealed in stale]
+
+    def owe_renewal(self) -> None:
+        """A person's key is destroyed: the key that wrapped it is to follow within a day."""
+        owe_renewal(self.db, self._now_s)
 
     def _old(self, person_id: str) -> tuple[object, ...] | None:
         query = "SELECT seq, wrapped_key, sealed FROM person WHERE id = ?"
@@ -81,7 +97,7 @@ class Batch:
 
     def _note(self, old: tuple[object, ...] | None) -> None:
         if old is not None:
-            if not self._superseded:
+            if not self.owes:
                 self._erasure.owe(self.db)
             self._superseded.append((old[1], old[2]))
             self.owes = True

@@ -13,7 +13,8 @@ from pathlib import Path
 from edgeface.adapters.gallery import files
 from edgeface.domain.errors import GalleryError, StorageError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+DERIVED_WRAPPING = 1  # the format before: works as it is, until the first renewal moves it over
 APPLICATION_ID = 0x45464731  # "EFG1", the file's mark in its SQLite header
 RESTORE = (
     "Nothing was changed. Put a copy that `edgeface gallery backup` made in its place, or move it away and enrol "

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from edgeface.adapters.gallery import files
 from edgeface.adapters.gallery.creation import (
     APPLICATION_ID,
+    DERIVED_WRAPPING,
     RESTORE,
     SCHEMA_VERSION,
     lock_within,
@@ -30,6 +31,7 @@ from edgeface.domain.errors import GalleryError, StorageError
 BRIEFLY_S = 0.2  # for tidying that the next one can do as well
 _CHUNK = 1 << 20
 _PROBE_BYTES = 48  # of a ciphertext's start and end: enough to be unique, short enough to lie in one page
+_TELLING = 16  # different bytes; 48 of a ciphertext have about 44
 # what `PRAGMA quick_check` says of one row's content; the cipher refuses such a row alone
 _ROW_FINDINGS = ("NULL value in", "non-", "CHECK constraint", "out of order for index", "missing from index")
 
@@ -102,7 +104,7 @@ class Database:
             mode = self.db.execute("PRAGMA journal_mode").fetchone()[0]
             if mark != APPLICATION_ID or mode != "wal":
                 raise GalleryError(f"{self.path} is not a gallery of edgeface, or its header is damaged.", RESTORE)
-            if version != SCHEMA_VERSION:
+            if version not in (DERIVED_WRAPPING, SCHEMA_VERSION):
                 raise GalleryError(
                     f"The gallery {self.path} has format {version}, this version reads format {SCHEMA_VERSION}.",
                     "Use the version of edgeface that wrote it. Nothing was changed.",
@@ -208,6 +210,20 @@ class Database:
             self._key = None
 
 
+@contextlib.contextmanager
+def moment(db: sqlite3.Connection) -> Iterator[None]:
+    """What is read within is of one moment, whatever another process commits meanwhile."""
+    if db.in_transaction:
+        yield
+        return
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            db.execute("COMMIT")
+
+
 def findings(db: sqlite3.Connection, *, thorough: bool = False) -> list[str]:
     pragma = "PRAGMA integrity_check" if thorough else "PRAGMA quick_check"
     return [str(row[0]) for row in db.execute(pragma) if row[0] != "ok"]
@@ -221,11 +237,11 @@ def structural(found: list[str]) -> list[str]:
 def traces(wrapped: object, sealed: object) -> list[bytes]:
     """What `Database.holds` looks for once a wrapped key and a sealed record are superseded."""
     found = []
-    if isinstance(wrapped, bytes) and wrapped:
+    if isinstance(wrapped, bytes):
         found.append(wrapped)
-    if isinstance(sealed, bytes) and sealed:
+    if isinstance(sealed, bytes):
         found += [sealed[:_PROBE_BYTES], sealed[-_PROBE_BYTES:]]
-    return found
+    return [one for one in found if len(set(one)) >= _TELLING]  # zeros of a damaged record are anywhere
 
 
 def _cannot_write(error: Exception) -> bool:

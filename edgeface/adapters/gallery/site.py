@@ -23,6 +23,8 @@ CREATE TABLE IF NOT EXISTS site (name TEXT PRIMARY KEY, value BLOB NOT NULL) STR
 CREATE TABLE IF NOT EXISTS site_record (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, content BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS site_removal (id TEXT PRIMARY KEY, erased INTEGER NOT NULL, owed_since INTEGER) STRICT;
 """
+# Of an erasure: whether the site has the receipt of the person's key, and the wrapping key of that moment.
+_LATER = ("told INTEGER NOT NULL DEFAULT 0", "generation INTEGER NOT NULL DEFAULT 0")
 
 
 class SiteMemory:
@@ -31,7 +33,7 @@ class SiteMemory:
     def __init__(self, gallery: SqliteGallery, keys: Keys) -> None:
         self._gallery = gallery
         self._key = keys.secret("site state")
-        self._known_there = False
+        self._known_there = self._known_whole = False
 
     @property
     def _there(self) -> bool:
@@ -41,6 +43,15 @@ class SiteMemory:
             with self._gallery.reading("look for the site's state") as db:
                 self._known_there = db.execute(query).fetchone()[0] == 3
         return self._known_there
+
+    @property
+    def _whole(self) -> bool:
+        """Whether the tables have the columns that came later."""
+        if not self._known_whole:
+            query = "SELECT count(*) FROM pragma_table_info('site_removal') WHERE name IN ('told', 'generation')"
+            with self._gallery.reading("look for the site's state") as db:
+                self._known_whole = db.execute(query).fetchone()[0] == len(_LATER)
+        return self._known_whole
 
     def read(self) -> dict[str, bytes]:
         """Every value by name; empty where this device belongs to no site. Raises GalleryError where one was
@@ -85,10 +96,13 @@ class SiteMemory:
                 batch.remove(record, unknown_too=True)
                 batch.db.execute("DELETE FROM site_record WHERE id = ?", (record,))
                 batch.db.execute(
-                    "INSERT INTO site_removal VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET erased = 1, owed_since = "
-                    "coalesce(owed_since, excluded.owed_since) WHERE excluded.erased = 1",
-                    (record, int(erased), change.at_s if erased else None),
+                    "INSERT INTO site_removal VALUES (?, ?, ?, 0, ?) ON CONFLICT (id) DO UPDATE SET erased = 1, "
+                    "owed_since = excluded.owed_since, told = 0, generation = excluded.generation "
+                    "WHERE excluded.erased = 1 AND erased = 0",
+                    (record, int(erased), change.at_s if erased else None, batch.ring.generation),
                 )
+                if erased:
+                    batch.owe_renewal()
             for name, value in change.values.items():
                 batch.db.execute("DELETE FROM site WHERE name = ?", (name,))
                 if value is not None:
@@ -101,21 +115,34 @@ class SiteMemory:
                 self._gallery.turn(batch, change.rotation_seed[:SEED_BYTES], kept)
 
     def owed(self) -> list[OwedErasure]:
-        """Erasures that the site has no receipt for yet. Each is destroyed when it is listed here: traces that a crash
-        left are overwritten first. Raises StorageError."""
+        """Receipts of erasures that the site doesn't have yet: one that the person's key is destroyed, one more when
+        the key that wrapped it is too. Both are so when it is listed here: traces that a crash left are overwritten
+        first. Raises StorageError."""
         if not self._there:
             return []
+        if not self._whole:
+            with self._changing("look for erasures"):
+                pass
+        now = self._gallery.wrapping_key()
+        query = (
+            "SELECT id, owed_since, generation FROM site_removal WHERE owed_since IS NOT NULL AND "
+            "(told = 0 OR generation < ?)"
+        )
         with self._gallery.reading("look for erasures") as db:
-            query = "SELECT id, owed_since FROM site_removal WHERE owed_since IS NOT NULL"
-            rows = db.execute(query).fetchall()
+            rows = db.execute(query, (now.generation,)).fetchall()
         if rows:
             self._gallery.erase_traces()
-        return [OwedErasure(record, since) for record, since in rows]
+        return [
+            OwedErasure(record, since, rotated, now.renewed_s if rotated else 0)
+            for record, since, generation in rows
+            for rotated in (generation < now.generation,)
+        ]
 
-    def receipted(self, record: str) -> None:
-        """The broker has the erasure's receipt."""
+    def receipted(self, record: str, rotated: bool) -> None:
+        """The broker has that receipt of the erasure."""
+        done = "owed_since = NULL" if rotated else "told = 1"
         with self._changing("note an erasure's receipt") as batch:
-            batch.db.execute("UPDATE site_removal SET owed_since = NULL WHERE id = ?", (record,))
+            batch.db.execute(f"UPDATE site_removal SET {done} WHERE id = ?", (record,))
 
     def forget(self) -> None:
         """Unpairing: the site's keys, its people and its removals are gone, and leave nothing in the file."""
@@ -123,7 +150,7 @@ class SiteMemory:
             for table in ("site", "site_record", "site_removal", "person", "tombstone"):
                 batch.db.execute(f"DELETE FROM {table}")
             batch.db.execute("UPDATE state SET version = version + 1, people = 0, removed = 0")
-            batch.owe_everything()
+            batch.renew()
         self._gallery.erase_traces()
 
     @contextlib.contextmanager
@@ -132,4 +159,7 @@ class SiteMemory:
             if not self._there:
                 for statement in _SCHEMA.strip().split("\n"):
                     batch.db.execute(statement)
+            if not self._whole:
+                for column in _LATER:
+                    batch.db.execute(f"ALTER TABLE site_removal ADD COLUMN {column}")
             yield batch

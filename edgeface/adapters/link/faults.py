@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
+from datetime import datetime
 
 from edgeface.adapters.link.framing import FramingError
 from edgeface.domain.errors import LinkUnavailable
@@ -32,6 +33,7 @@ CODES = (
 _EXPIRED, _NOT_YET, _REVOKED = 10, 9, 23  # OpenSSL's X509_V_ERR_…
 _UNKNOWN = (2, 18, 19, 20, 21)
 _NAMES = (62, 64)
+CLOCK_CODES = ("clock", "broker_expired", "client_expired")  # a clock that is set right may end them
 _PAIR = "See that ca, certificate and key in the settings belong to this site; `edgeface pair` brings new ones."
 
 
@@ -82,6 +84,13 @@ def own_certificate_expired(at: str) -> LinkUnavailable:
     )
 
 
+def with_clock(error: LinkUnavailable, now: datetime) -> LinkUnavailable:
+    """Where it may be the clock's fault: what the clock says tells a person at once."""
+    if error.code not in CLOCK_CODES:
+        return error
+    return LinkUnavailable(f"{error.message} The clock says {now:%Y-%m-%d %H:%M} UTC.", error.advice, error.code)
+
+
 def silent(at: str, after_s: float) -> LinkUnavailable:
     return LinkUnavailable(
         f"The broker at {at} has not answered for {after_s:g} s, though the connection stands.",
@@ -122,13 +131,15 @@ def _unverified(error: ssl.SSLCertVerificationError, at: str) -> LinkUnavailable
     if code == _EXPIRED:
         return LinkUnavailable(
             f"The broker's certificate at {at} has expired, or this device's clock is ahead.",
-            "Renew the broker's certificate; see the clock with `timedatectl`.",
+            "Renew the broker's certificate. Where the clock is wrong, set it (`timedatectl` shows it): the door then "
+            "connects by itself.",
             "broker_expired",
         )
     if code == _NOT_YET:
         return LinkUnavailable(
             f"The broker's certificate at {at} is not valid yet: this device's clock is behind.",
-            "See the clock with `timedatectl`.",
+            "Set the clock (`timedatectl` shows it, and whether it is set from the network): the door then connects by "
+            "itself.",
             "clock",
         )
     return LinkUnavailable(f"The broker's certificate at {at} is not accepted: {error.verify_message}.", _PAIR, "tls")

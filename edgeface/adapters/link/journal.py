@@ -190,7 +190,12 @@ class Journal:
         return {d: bytes(raw) for d, raw in self._all("SELECT device, raw FROM receipt")}
 
     def put_erasure(self, record: str, device: str, rotated: bool, raw: bytes) -> None:
-        self._do("INSERT OR REPLACE INTO erasure VALUES (?,?,?,?)", record, device, int(rotated), raw)
+        """The one that says more stands, in whatever order the broker brings them."""
+        self._do(
+            "INSERT INTO erasure VALUES (?,?,?,?) ON CONFLICT (record, device) DO UPDATE SET rotated = "
+            "excluded.rotated, raw = excluded.raw WHERE excluded.rotated >= rotated",
+            record, device, int(rotated), raw,
+        )  # fmt: skip
 
     def erasures(self, record: str) -> dict[str, bool]:
         """Device -> whether its wrapping key was renewed since."""

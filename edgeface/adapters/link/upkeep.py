@@ -28,6 +28,7 @@ _TICK_S = 1.0  # paho's keepalive is looked at so often
 _FAREWELL_S = 1.0  # for the last messages when closing
 _JOIN_S = 3.0  # a name lookup can't be interrupted; the thread is left behind then
 _DAY_S = 86400.0
+_STEP_S = 5.0  # the wall clock moved against the monotonic one by so much: it was set
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,7 @@ class Upkeep:
         ended = self._expires is not None and self._expires < self._utc()
         if ended and error.code in ("closed", "client_refused"):  # not every broker says why
             error = faults.own_certificate_expired(self._target.at)
+        error = faults.with_clock(error, self._utc())
         was_up = self.known.connected
         settled = was_up and time.monotonic() - self._up_since_s > _SETTLED_S
         self._row = 1 if settled else self._row + 1
@@ -187,11 +189,19 @@ class Upkeep:
         if was_up:
             self.inbox.tell(LinkDown(error.message))
         self._report("warning" if self._row == 1 else "debug", error)
-        self._closing.wait(delay_s)
+        self._pause(delay_s, error.code in faults.CLOCK_CODES)
         while self._overflowed and not self.inbox.drained and not self._closing.wait(0.05):
             pass
         self._overflowed = False
         self._retry_at_s = None
+
+    def _pause(self, delay_s: float, until_clock_is_set: bool) -> None:
+        """Until it is time to try again; or somebody sets the clock, where that may be what was wrong."""
+        began_s, ahead_s = time.monotonic(), self._utc().timestamp() - time.monotonic()
+        while not self._closing.is_set() and (left_s := began_s + delay_s - time.monotonic()) > 0:
+            if until_clock_is_set and abs(self._utc().timestamp() - time.monotonic() - ahead_s) > _STEP_S:
+                return
+            self._closing.wait(min(left_s, _TICK_S) if until_clock_is_set else left_s)
 
     def _forget(self) -> None:
         self._ledger.close()

@@ -1,4 +1,5 @@
-"""Puts, changes and removes people, and says so on standard output when a change is acknowledged.
+"""Puts, changes and removes people, renews the key that wraps their keys, and says so on standard output when a change
+is acknowledged.
 
 python gallery.py FOLDER ROUNDS [unsynced]        ROUNDS 0: until killed"""
 
@@ -40,6 +41,12 @@ def main(folder: Path, rounds: int, unsynced: bool, seed: int) -> None:
     base = rng.randrange(10**9)
     living: list[int] = []
     for i in numbers:
+        if living and rng.random() < 0.1:
+            stale = [row[0].hex() for row in db.execute("SELECT value FROM meta WHERE name LIKE 'wrapping%'")]
+            stale += [row[0].hex() for row in db.execute("SELECT wrapped_key FROM person")]
+            say(op="renewing")
+            gallery.renew()
+            say(op="renewed", stale=stale)
         number = base + i // 2 if rng.random() < 0.6 or not living else rng.choice(living)
         one = person(number)
         if one.id in removed:
