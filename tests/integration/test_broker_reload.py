@@ -3,6 +3,7 @@ and config/mosquitto say restart, not reload."""
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 from support.broker import SITE, Clients, message, quiet, running, send, until
 
-from edgeface.adapters.link.broker import LocalBroker
+from edgeface.adapters.link.broker import LocalBroker, find_mosquitto
 from edgeface.adapters.link.mqtt import MqttLink
 from edgeface.ports import LinkUp
+
+SEEN_WITH = "mosquitto version 2.0.11"
 
 
 @pytest.fixture
@@ -76,10 +79,13 @@ def test_a_reload_keeps_what_is_for_an_agent_who_is_there(clients: Clients) -> N
     assert message(agent).payload == b"asked"
 
 
-@pytest.mark.xfail(reason="Mosquitto 2.0 forgets a user's rights at a reload until he connects again", strict=False)
-def test_a_reload_keeps_what_is_for_an_agent_who_is_away(clients: Clients) -> None:
+def test_a_reload_loses_what_is_for_an_agent_who_is_away(clients: Clients) -> None:
+    """Mosquitto forgets the rights of a user's own block at a reload until he connects again, and says nothing."""
+    said = subprocess.run([find_mosquitto(), "-h"], capture_output=True, text=True, check=False).stdout
+    if SEEN_WITH not in said:
+        pytest.skip(f"seen with {SEEN_WITH}; here is {said.splitlines()[0]}")
     door = clients.link("door1")
     away(clients, "agent", f"{SITE}/request/+")
     reloaded(clients)
     send(door, f"{SITE}/request/door1", b"asked")
-    assert not quiet(back(clients, "agent"), 3.0)
+    assert quiet(back(clients, "agent"), 3.0)
