@@ -13,7 +13,7 @@ from edgeface.admin.status import DoorStatus
 from edgeface.admin.viewer import Seen, Viewer, open_viewer
 from edgeface.cli.admin_common import PassphraseOption, SiteOption, open_home
 from edgeface.cli.output import JsonOption, examples, print_json_line
-from edgeface.cli.people import show_time
+from edgeface.cli.times import show_time
 from edgeface.domain.errors import LinkUnavailable
 
 EXAMPLES = examples(

@@ -22,7 +22,7 @@ from edgeface.cli.admin_common import (
 from edgeface.cli.admin_models import photo_templates
 from edgeface.cli.admin_records import warn_of_doors
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json_line, say
-from edgeface.cli.people import parse_time
+from edgeface.cli.times import parse_time
 from edgeface.domain.errors import StorageError
 
 EXAMPLES = examples(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeface.admin.requests import Made, Templates
-from edgeface.app import wiring, wiring_tools
-from edgeface.app.enrolment import Enroller
-from edgeface.app.people import LiveGallery
-from edgeface.app.rules import rules_of
-from edgeface.app.settings import Settings, load_settings
 from edgeface.domain.types import Person
+
+if TYPE_CHECKING:
+    from edgeface.app.settings import Settings
 
 
 def photo_templates(config: Path | None) -> Templates:
@@ -20,6 +18,13 @@ def photo_templates(config: Path | None) -> Templates:
     loaded: list[tuple[Settings, Any]] = []
 
     def make(photos: list[tuple[str, bytes]], others: Iterable[Person], replaced: str | None) -> Made:
+        # only here: most of these commands see no photo, and start in half the time
+        from edgeface.app import wiring, wiring_tools
+        from edgeface.app.enrolment import Enroller
+        from edgeface.app.people import LiveGallery
+        from edgeface.app.rules import rules_of
+        from edgeface.app.settings import load_settings
+
         pixels = [(name, wiring_tools.decode_photo(data, name)) for name, data in photos]
         if not loaded:
             settings = load_settings(config)

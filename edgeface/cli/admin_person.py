@@ -28,7 +28,7 @@ from edgeface.cli.admin_common import (
 from edgeface.cli.admin_models import photo_templates
 from edgeface.cli.admin_records import bound, bounds, read_photos, summary, warn_of_doors, words
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
-from edgeface.cli.people import show_time
+from edgeface.cli.times import show_time
 from edgeface.domain.errors import EnrolmentError, StorageError
 from edgeface.domain.text import clean_text
 from edgeface.domain.types import Person

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgeface.admin.desk import Desk
 from edgeface.cli.output import say
-from edgeface.cli.people import parse_time, show_time
+from edgeface.cli.times import parse_time, show_time
 from edgeface.domain.errors import EnrolmentError, SourceError
 from edgeface.domain.types import Person
 

@@ -12,7 +12,7 @@ import typer
 from edgeface.app import wiring
 from edgeface.app.settings import Settings, load_settings
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_json_line, print_table, say
-from edgeface.cli.people import parse_time
+from edgeface.cli.times import parse_time
 from edgeface.domain.errors import GalleryError, StorageError
 
 app = typer.Typer(help="List, verify and export what happened at the door.", no_args_is_help=True)

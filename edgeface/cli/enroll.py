@@ -16,7 +16,8 @@ from edgeface.app.registration import NewPerson, register
 from edgeface.app.rules import rules_of
 from edgeface.app.settings import Settings, load_settings
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, say
-from edgeface.cli.people import find, open_office, open_store, parse_time, refuse_at_a_site, say_if_broken
+from edgeface.cli.people import find, open_office, open_store, refuse_at_a_site, say_if_broken
+from edgeface.cli.times import parse_time
 from edgeface.control.client import ControlClient, is_running
 from edgeface.domain.errors import CameraError, EndOfStream, EnrolmentError
 from edgeface.domain.types import Frame

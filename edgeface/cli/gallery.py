@@ -14,7 +14,8 @@ from edgeface.app.registration import unregister
 from edgeface.app.settings import load_settings
 from edgeface.cli import gallery_factor
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json, print_table, say
-from edgeface.cli.people import find, find_id, open_office, open_store, show_time
+from edgeface.cli.people import find, find_id, open_office, open_store
+from edgeface.cli.times import show_time
 from edgeface.domain.errors import StorageError
 from edgeface.domain.types import Person
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
-
-import typer
 
 from edgeface.app import wiring, wiring_reader, wiring_site
 from edgeface.app.recorder import Recorder
@@ -98,26 +95,7 @@ def find(store: GalleryStore, who: str) -> Person:
     return store.get(find_id(store, who)[0])
 
 
-def parse_time(text: str | None, option: str) -> float | None:
-    """Unix seconds of a date or time as ISO 8601; without a zone it is UTC. Raises typer.BadParameter."""
-    if text is None:
-        return None
-    try:
-        when = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        raise typer.BadParameter(
-            f"{text[:40]!r} is no date or time. Write 2026-12-31 or 2026-12-31T18:00+01:00.", param_hint=option
-        ) from None
-    return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()
-
-
 def say_if_broken(end: EndOfStream) -> None:
     """A recording that breaks off has an advice; one that is simply over has none."""
     if end.advice:
         say(f"edgeface: {end}")
-
-
-def show_time(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

@@ -15,7 +15,8 @@ from edgeface.app.replaying import play
 from edgeface.app.rules import rules_of
 from edgeface.app.settings import Settings, load_settings
 from edgeface.cli.output import ConfigOption, JsonOption, examples, print_json_line, say
-from edgeface.cli.people import open_store, parse_time, say_if_broken
+from edgeface.cli.people import open_store, say_if_broken
+from edgeface.cli.times import parse_time
 from edgeface.domain.errors import SourceError
 from edgeface.domain.events import Event
 from edgeface.domain.types import Person
