@@ -46,6 +46,7 @@ class InForce:
         self._p, self._book = parts, book
         self._mode_since_s = parts.clock.monotonic_s()
         self._told_in_step = self._told_unconfirmed = False
+        self._withheld = False  # a site mode
 
     def update(self) -> None:
         """The gate and the door's name follow what is durable."""
@@ -57,7 +58,10 @@ class InForce:
         me = roster.device(self._p.messages.device) if roster is not None else None
         if me is not None:
             self._p.name_changed(me.name)
-        gate.set_mode(SiteMode.LOCKDOWN if book.locked_down else book.mode_in_effect)
+        mode = SiteMode.LOCKDOWN if book.locked_down else book.mode_in_effect
+        if mode is SiteMode.FREE_ACCESS and (self._withheld or not member):
+            mode = SiteMode.NORMAL  # nobody stands by it any more
+        gate.set_mode(mode)
 
     def mode_came(self, mode: ModeState) -> None:
         """It is kept; a stricter one counts already (`update`)."""
@@ -95,6 +99,12 @@ class InForce:
 
     def tell(self, standing: Standing, now: float) -> None:
         p, state = self._p, self._p.gate.gallery()
+        if p.freshness.mode_withheld(now) is not self._withheld:
+            self._withheld = not self._withheld
+            before = p.gate.mode
+            self.update()
+            if p.gate.mode is not before:
+                p.recorder.record([SiteModeChanged(now, p.gate.mode.value, standing.mode)])
         if standing.in_step is not self._told_in_step:
             self._told_in_step = standing.in_step
             if standing.in_step:

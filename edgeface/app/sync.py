@@ -246,7 +246,7 @@ class SiteSync:
     def _known(self) -> Known:
         site, s = self._book.site, self._look()
         hashes = site.manifest_hash or bytes(32), site.roster_hash or bytes(32)
-        return Known(s.manifest, hashes[0], s.roster, hashes[1], s.in_step, self._known_since_s)
+        return Known(s.manifest, hashes[0], s.roster, hashes[1], s.in_step, self._known_since_s, s.mode)
 
     def _look(self) -> Standing:
         if self._changed:

@@ -12,11 +12,14 @@ from edgeface.domain.refusal import Refusal
 
 MAX_OUTSTANDING = 16
 NONCE_VALID_S = 60.0
+BEHIND_S = 30.0  # what the agent named and the door has not got by then is withheld, or lost
+MODE_BEHIND_S = 5.0  # a site mode is one small message
 
 
 class Sync(str, Enum):
     """WAITING: no grant yet. CONFIRMED: what is here stood at the agent since start or reconnect. UNCONFIRMED: the
-    wait is over without that; grants are marked `gallery_unconfirmed`, or follow the configured policy."""
+    wait is over without that, or the agent has named for a while what never came; grants are marked
+    `gallery_unconfirmed`, or follow the configured policy."""
 
     WAITING = "waiting"
     CONFIRMED = "confirmed"
@@ -33,6 +36,7 @@ class Known:
     roster_hash: bytes
     in_step: bool
     since_s: float
+    mode: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,10 @@ class _Claim:
     asked_s: float
     manifest: int
     roster: int
+    mode: int
+
+    def met_by(self, known: Known) -> bool:
+        return self.manifest <= known.manifest and self.roster <= known.roster and self.mode <= known.mode
 
 
 class Freshness:
@@ -53,10 +61,14 @@ class Freshness:
         self._claims: list[_Claim] = []
         self._confirmed_s: float | None = None
         self._mode: tuple[float, int] | None = None  # when the newest answer was asked for, and the mode it named
+        self._behind_s: float | None = None  # since when there is something that the agent named and that isn't here
+        self._mode_behind_s: float | None = None
 
     def begin(self, now_s: float) -> None:
         """At start, and at every reconnect: from here on grants wait."""
         self._began_s = now_s
+        self._claims.clear()
+        self._behind_s = None
 
     def asked(self, nonce: bytes, now_s: float) -> None:
         """`nonce` (16 random bytes) goes out to the agent now."""
@@ -85,32 +97,42 @@ class Freshness:
                 return Refusal.CONFLICT
         if self._mode is None or asked_s > self._mode[0]:
             self._mode = (asked_s, beacon.mode)
-        self._claims.append(_Claim(asked_s, beacon.manifest, beacon.roster))
+        self._claims.append(_Claim(asked_s, beacon.manifest, beacon.roster, beacon.mode))
         del self._claims[:-MAX_OUTSTANDING]
         self.caught_up(known)
         return None
 
     def caught_up(self, known: Known) -> None:
         """After every change at the door: has it what the agent said?"""
-        if not known.in_step:
-            return
-        met = [c for c in self._claims if c.manifest <= known.manifest and c.roster <= known.roster]
+        met = [c for c in self._claims if c.met_by(known)] if known.in_step else []
         for claim in met:
             self._claims.remove(claim)
             if self._confirmed_s is None or claim.asked_s > self._confirmed_s:
                 self._confirmed_s = claim.asked_s
+        oldest = min((c.asked_s for c in self._claims), default=None)
+        kept = self._behind_s if self._behind_s is not None and not met else oldest
+        self._behind_s = None if oldest is None else kept
+        named = self._mode if self._mode is not None and self._mode[1] > known.mode else None
+        since_s = self._mode_behind_s if self._mode_behind_s is not None else (named[0] if named is not None else None)
+        self._mode_behind_s = None if named is None else since_s
 
     def confirms_mode(self, version: int, arrived_s: float) -> bool:
         """Whether the agent, asked after the site mode with this version had arrived, said that it stands. A laxer
         mode waits for this: an old free access, signed once and replayed, opens nothing."""
         return self._mode is not None and self._mode[0] >= arrived_s and self._mode[1] == version
 
+    def mode_withheld(self, now_s: float) -> bool:
+        """The agent names a site mode that has not come: whatever it is, the one that is here stands no more."""
+        return self._mode_behind_s is not None and now_s - self._mode_behind_s > MODE_BEHIND_S
+
     def age_s(self, now_s: float) -> float | None:
         """None while nothing was ever confirmed since start."""
         return None if self._confirmed_s is None else now_s - self._confirmed_s
 
     def sync(self, now_s: float) -> Sync:
-        if self._began_s is not None and self._confirmed_s is not None and self._confirmed_s >= self._began_s:
+        behind = self._behind_s is not None and now_s - self._behind_s > BEHIND_S
+        confirmed = self._began_s is not None and self._confirmed_s is not None and self._confirmed_s >= self._began_s
+        if confirmed and not behind:
             return Sync.CONFIRMED
         waiting = self._began_s is None or now_s - self._began_s < self._wait_s
         return Sync.WAITING if waiting else Sync.UNCONFIRMED

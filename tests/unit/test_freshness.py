@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgeface.domain.freshness import Freshness, Known, Sync
+from edgeface.domain.freshness import BEHIND_S, MODE_BEHIND_S, Freshness, Known, Sync
 from edgeface.domain.messages_door import Beacon
 from edgeface.domain.nonces import MAX_OUTSTANDING, CommandNonces
 from edgeface.domain.refusal import Refusal
@@ -51,6 +51,39 @@ def test_an_answer_that_names_more_than_is_here_counts_once_it_is_here(fresh: Fr
     assert fresh.age_s(103) is None
     fresh.caught_up(Known(6, b"n" * 32, 2, b"r" * 32, in_step=True, since_s=103))
     assert fresh.age_s(103) == 2
+
+
+def test_what_the_agent_names_and_never_comes_makes_the_gallery_unconfirmed(fresh: Freshness) -> None:
+    fresh.take(BEACON, KNOWN, 102)
+    assert fresh.sync(10_000) is Sync.CONFIRMED
+    fresh.asked(N2, 200)
+    fresh.take(replace(BEACON, nonce=N2, manifest=6), KNOWN, 201)
+    assert fresh.sync(200 + BEHIND_S) is Sync.CONFIRMED
+    assert fresh.sync(201 + BEHIND_S) is Sync.UNCONFIRMED
+    fresh.caught_up(replace(KNOWN, manifest=6))
+    assert fresh.sync(201 + BEHIND_S) is Sync.CONFIRMED
+
+
+def test_it_stays_so_however_often_the_agent_is_asked(fresh: Freshness) -> None:
+    fresh.take(BEACON, KNOWN, 102)
+    for second in range(100):
+        nonce = second.to_bytes(16, "big")
+        fresh.asked(nonce, 200 + second)
+        fresh.take(replace(BEACON, nonce=nonce, mode=3), KNOWN, 200 + second)
+    assert fresh.sync(300) is Sync.UNCONFIRMED
+    assert fresh.mode_withheld(300)
+    fresh.begin(300)
+    assert fresh.sync(306) is Sync.UNCONFIRMED, "a reconnection makes nothing known"
+    assert fresh.mode_withheld(306)
+
+
+def test_a_mode_that_the_agent_names_and_that_does_not_come_is_withheld(fresh: Freshness) -> None:
+    fresh.take(replace(BEACON, mode=4), replace(KNOWN, mode=3), 102)
+    assert not fresh.mode_withheld(101 + MODE_BEHIND_S)
+    assert fresh.mode_withheld(102 + MODE_BEHIND_S)
+    fresh.caught_up(replace(KNOWN, mode=4))
+    assert not fresh.mode_withheld(1000)
+    assert fresh.age_s(102) == 1
 
 
 @pytest.mark.parametrize(

@@ -391,6 +391,62 @@ def test_a_free_access_of_last_year_opens_nothing(scene: Scene) -> None:
     assert scene.door.gate.mode is SiteMode.NORMAL
 
 
+def test_a_lockdown_that_the_broker_withholds_is_noticed(tmp_path: Path) -> None:
+    """Its content isn't known; but that it stands is, and so that this gallery is not what the site says."""
+    scene = Scene(tmp_path, refuse=True)
+    enrol(scene, 1)
+    assert scene.door.gate.gallery() == "confirmed"
+    scene.site.mode(SiteMode.LOCKDOWN, say=False)
+    scene.settle(60)
+    assert scene.door.gate.gallery() == "refused"
+    assert "gallery_unconfirmed" in scene.door.kinds()
+    scene.site.mode(SiteMode.LOCKDOWN, version=1)
+    scene.settle()
+    assert scene.door.gate.mode is SiteMode.LOCKDOWN
+    assert scene.door.gate.gallery() == "confirmed"
+    scene.door.close()
+
+
+def test_a_door_does_not_stay_open_when_the_end_of_free_access_is_withheld(scene: Scene) -> None:
+    enrol(scene, 1)
+    scene.site.mode(SiteMode.FREE_ACCESS)
+    scene.settle(30)
+    assert scene.door.gate.mode is SiteMode.FREE_ACCESS
+    ended = scene.site.mode(SiteMode.NORMAL, say=False)
+    scene.settle(60)
+    assert scene.door.gate.mode is SiteMode.NORMAL
+    assert scene.door.gate.gallery() == "unconfirmed"
+    scene.door.turn()
+    enrol(scene, 2)  # other news of the site doesn't open it again
+    assert scene.door.gate.mode is SiteMode.NORMAL
+    scene.broker.inject(topics.of_site(scene.site.id, "mode"), ended, retain=True)
+    scene.settle(30)
+    assert scene.door.gate.mode is SiteMode.NORMAL
+    assert scene.door.gate.gallery() == "confirmed"
+
+
+def test_a_manifest_that_is_withheld_is_noticed_also_where_any_age_will_do(scene: Scene) -> None:
+    enrol(scene, 1)
+    scene.site.new_manifest(say=False)
+    scene.settle(60)
+    assert scene.door.gate.gallery() == "unconfirmed"
+    assert "gallery_unconfirmed" in scene.door.kinds()
+
+
+def test_a_removed_door_is_not_open_for_everybody(scene: Scene) -> None:
+    enrol(scene, 1)
+    scene.site.mode(SiteMode.FREE_ACCESS)
+    scene.settle(30)
+    assert scene.door.gate.mode is SiteMode.FREE_ACCESS
+    scene.site.remove_device(scene.door.keys.id)
+    scene.site.new_roster()
+    scene.settle()
+    assert scene.door.gate.mode is SiteMode.NORMAL
+    scene.door.again()
+    assert scene.door.gate.mode is SiteMode.NORMAL
+    assert scene.door.gate.gallery() == "refused"
+
+
 # -- freshness -----------------------------------------------------------------------------------------
 
 
