@@ -31,7 +31,7 @@ LEAVES = [
     "admin site restore", "admin device add", "admin device remove", "admin device list", "admin person add",
     "admin person update", "admin person revoke", "admin person erase", "admin person list", "admin person show",
     "admin person export", "admin person import", "admin door unlock", "admin door lockdown", "admin door release",
-    "admin admin add", "admin admin remove", "admin admin list", "admin key rotate",
+    "admin admin add", "admin admin remove", "admin admin list", "admin key rotate", "doctor",
 ]  # fmt: skip
 
 

@@ -188,7 +188,7 @@ def test_systemd_hears_that_it_is_ready_and_alive(
             assert board.owner_pid() == doord.pid
             assert systemd.recv(200) == b"WATCHDOG=1"
             started_s = time.monotonic()
-            for _ in range(5):
+            for _ in range(20):  # a few of them may have waited for us
                 assert systemd.recv(200) == b"WATCHDOG=1"
             assert time.monotonic() - started_s > 0.2
         rest = []
